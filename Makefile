@@ -1,0 +1,45 @@
+# Everything a person or a machine does here. `make help` lists it.
+.DEFAULT_GOAL := help
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+
+.PHONY: help demo test check guarantees bench lock clean
+
+help:  ## list what make can do here
+	@grep -hE '^[a-z.]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## /\t/' | awk -F'\t' '{printf "  make %-12s %s\n", $$1, $$2}'
+
+.venv: $(VENV)/.installed  ## create the environment and nothing else (locked versions, checked hashes)
+
+$(VENV)/.installed: requirements.lock pyproject.toml
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { echo "heed needs Python 3.11 or newer; $(PYTHON) is older. Try: make PYTHON=python3.12 $(MAKECMDGOALS)" >&2; exit 1; }
+	$(PYTHON) -m venv $(VENV)
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes --only-binary :all: -r requirements.lock
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation --editable .
+	@touch $@
+
+demo: .venv  ## simulate a city, import, train, score, detect, and serve it on 127.0.0.1:8000
+	$(BIN)/heed demo $(DEMO_ARGS)
+
+test: .venv  ## every test but the slow guarantees and the benchmarks
+	$(BIN)/python -m pytest $(PYTEST_ARGS)
+
+check: .venv  ## format, lint, types, import rules, boundary
+	$(BIN)/ruff format --check .
+	$(BIN)/ruff check .
+	$(BIN)/mypy
+	$(BIN)/lint-imports --no-cache
+	$(BIN)/heed boundary check
+
+guarantees: .venv  ## the slow statistical guarantees
+	$(BIN)/python -m pytest -m slow $(PYTEST_ARGS)
+
+bench: .venv  ## timings, as ratios in one run
+	$(BIN)/python -m pytest -m benchmark -s $(PYTEST_ARGS)
+
+lock:  ## resolve requirements.lock anew (needs uv)
+	uv pip compile --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-emit-find-links \
+	  --group dev --extra postgres --no-annotate --no-header --quiet pyproject.toml --output-file requirements.lock
+
+clean:  ## remove the environment and the demo
+	rm -rf $(VENV) heed-demo .mypy_cache .ruff_cache .pytest_cache

@@ -1,0 +1,181 @@
+"""The tables of a store, once, for both engines. Times are BIGINT seconds since 1970 in UTC; nulls are allowed only
+where the comment says what they mean."""
+
+from __future__ import annotations
+
+from typing import Final
+
+from sqlalchemy import (
+    BigInteger,
+    Column,
+    Float,
+    ForeignKey,
+    Index,
+    Integer,
+    LargeBinary,
+    MetaData,
+    String,
+    Table,
+    Text,
+    UniqueConstraint,
+)
+
+NAMING: Final = {
+    "ix": "ix_%(table_name)s_%(column_0_N_name)s",
+    "uq": "uq_%(table_name)s_%(column_0_N_name)s",
+    "fk": "fk_%(table_name)s_%(column_0_name)s_%(referred_table_name)s",
+    "pk": "pk_%(table_name)s",
+}
+
+metadata: Final = MetaData(naming_convention=NAMING)
+
+# One row per store: the key that turns references into case ids.
+secret = Table(
+    "secret",
+    metadata,
+    Column("name", String(32), primary_key=True),
+    Column("value", LargeBinary, nullable=False),
+)
+
+source = Table(
+    "source",
+    metadata,
+    Column("source", String(64), primary_key=True),
+    Column("time_zone", String(64), nullable=False),  # of its offices: days and weeks are cut in it
+    # JSON list of keys (category, area, channel, office) that were known when a case opened.
+    Column("known_at_opening", Text, nullable=False),
+    Column("mapping_sha256", String(64), nullable=False),
+)
+
+import_run = Table(
+    "import_run",
+    metadata,
+    Column("import_id", Integer, primary_key=True, autoincrement=True),
+    Column("source", String(64), ForeignKey("source.source"), nullable=False),
+    Column("file_name", String(255), nullable=False),
+    Column("file_sha256", String(64), nullable=False),
+    Column("mapping_sha256", String(64), nullable=False),
+    Column("extracted_at", BigInteger, nullable=False),
+    Column("imported_at", BigInteger, nullable=False),
+    Column("rows", BigInteger, nullable=False),
+    Column("cases", BigInteger, nullable=False),
+    Column("events", BigInteger, nullable=False),
+    Column("report", Text, nullable=False),  # JSON: dropped columns, set-aside rows by reason; no contents
+)
+
+event = Table(
+    "event",
+    metadata,
+    # A hash of everything below except import_id: the same fact can be stored once only.
+    Column("event_id", String(32), primary_key=True),
+    Column("case_id", String(32), nullable=False),
+    Column("source", String(64), ForeignKey("source.source"), nullable=False),
+    Column("import_id", Integer, ForeignKey("import_run.import_id"), nullable=False),
+    Column("kind", String(16), nullable=False),
+    Column("at", BigInteger, nullable=False),
+    Column("known_at", BigInteger, nullable=False),
+    # Null below: this event says nothing about it.
+    Column("due_at", BigInteger),
+    Column("category", String(160)),
+    Column("category_group", String(160)),
+    Column("area", String(160)),
+    Column("channel", String(16)),
+    Column("office", String(160)),
+    Column("closing_reason", String(16)),
+    Index(None, "known_at"),
+    Index(None, "case_id", "known_at"),
+)
+
+area = Table(
+    "area",
+    metadata,
+    Column("area", String(160), primary_key=True),
+    Column("parent", String(160)),  # null: top of the tree
+    Column("name_zh", String(160)),  # null: shown by its code
+    Column("name_en", String(160)),
+    Column("population", BigInteger),  # null: unknown
+    Column("neighbours", Text, nullable=False),  # JSON list of area codes; may be empty
+)
+
+office = Table(
+    "office",
+    metadata,
+    Column("office", String(160), primary_key=True),
+    Column("parent", String(160)),
+    Column("tier", String(16)),
+    Column("name_zh", String(160)),
+    Column("name_en", String(160)),
+    Column("capacity_per_day", Float),  # cases per working day; null: unknown
+)
+
+category = Table(
+    "category",
+    metadata,
+    Column("category", String(160), primary_key=True),
+    Column("name_zh", String(160)),
+    Column("name_en", String(160)),
+)
+
+# What was found at a place or a public asset; no finding is ever about a resident.
+inspection = Table(
+    "inspection",
+    metadata,
+    Column("inspection_id", String(32), primary_key=True),
+    Column("area", String(160), nullable=False),
+    Column("asset_kind", String(64), nullable=False),
+    Column("related_category", String(160)),  # null: related to none
+    Column("at", BigInteger, nullable=False),
+    Column("known_at", BigInteger, nullable=False),
+    Column("severity", Integer, nullable=False),  # 0 nothing found · 1 minor · 2 serious · 3 dangerous
+)
+
+risk = Table(
+    "risk",
+    metadata,
+    Column("case_id", String(32), primary_key=True),
+    Column("outcome", String(16), primary_key=True),
+    Column("as_of", BigInteger, primary_key=True),
+    Column("model_version", String(64), nullable=False),
+    Column("landmark_at", BigInteger, nullable=False),  # the moment of the features: the opening
+    Column("probability", Float, nullable=False),
+    Column("band", String(8), nullable=False),  # low · medium · high
+    Column("reasons", Text, nullable=False),  # JSON list, see models.explain
+)
+
+signal = Table(
+    "signal",
+    metadata,
+    Column("signal_id", String(32), primary_key=True),
+    Column("as_of", BigInteger, nullable=False),
+    Column("week", BigInteger, nullable=False),  # local Monday 00:00 that the flagged week begins with
+    Column("area", String(160), nullable=False),
+    Column("category", String(160), nullable=False),
+    Column("direction", String(8), nullable=False),  # rise · silence
+    Column("observed", BigInteger, nullable=False),
+    Column("expected", Float, nullable=False),
+    Column("lower", Float, nullable=False),
+    Column("upper", Float, nullable=False),
+    Column("p_value", Float, nullable=False),
+    Column("q_value", Float, nullable=False),
+    Column("fdr_level", Float, nullable=False),
+    Column("weeks_running", Integer, nullable=False),
+    Column("method", String(64), nullable=False),
+    UniqueConstraint("as_of", "week", "area", "category", "direction"),
+)
+
+pressure = Table(
+    "pressure",
+    metadata,
+    Column("as_of", BigInteger, primary_key=True),
+    Column("unit_kind", String(8), primary_key=True),  # area · office
+    Column("unit", String(160), primary_key=True),
+    Column("backlog", BigInteger, nullable=False),
+    Column("inflow_28d", BigInteger, nullable=False),
+    Column("outflow_28d", BigInteger, nullable=False),
+    Column("overdue", BigInteger, nullable=False),
+    Column("expected_late", Float),  # of the open cases, by the risk model; null: not scored
+    Column("usual_backlog", Float),  # median of its own past weeks; null: past too short
+    Column("usual_low", Float),
+    Column("usual_high", Float),
+    Column("level", String(8), nullable=False),  # usual · raised · high · unknown, against its own past
+)
