@@ -1,0 +1,1 @@
+"""What was knowable about a case, an office and an area, at a moment."""

@@ -1,0 +1,61 @@
+"""What an office did or failed to do with a case, and from when on that can be said."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+
+from data.event_log import NEVER, is_near_instant
+from features.facts import Int64s
+
+OUTCOMES = ("late",)
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """An outcome of n cases, in their order.
+
+    Attributes
+    ----------
+    name : one of `OUTCOMES`
+    value : (n,) float64; 1 the office failed, 0 it did not, NaN not yet known or without meaning
+    matures_at : (n,) int64 seconds in UTC; the moment from which `value` can be known; NEVER for a case that has none
+    eligible : (n,) bool; False for a case that has no such outcome at all: no promise was made, it was withdrawn or
+        a duplicate, or it was closed within a minute of opening
+    """
+
+    name: str
+    value: NDArray[np.float64]
+    matures_at: Int64s
+    eligible: NDArray[np.bool_]
+
+    def known_before(self, as_of: int) -> NDArray[np.bool_]:
+        """Which cases have a value that was known strictly before `as_of`; shape (n,), bool."""
+        return self.eligible & (self.matures_at < as_of) & ~np.isnan(self.value)
+
+
+def late(cases: pd.DataFrame, *, as_of: int) -> Outcome:
+    """Whether each case was answered after the promise made when it was opened.
+
+    A case is late if it was first closed after `due_at_opening`, or is still open after it. Every case matures at its
+    promise and not when it is closed: a case that is answered early would otherwise be known sooner than one that is
+    not, and the newest weeks would look better than they are.
+
+    Parameters
+    ----------
+    cases : DataFrame as `fold_cases` gives it, of the events known before `as_of`
+    as_of : int64 seconds in UTC
+    """
+    due = cases["due_at_opening"].to_numpy("int64")
+    closed = cases["first_closed_at"].to_numpy("int64")
+    opened = cases["opened_at"].to_numpy("int64")
+    promised = (due < NEVER) & (due > opened)
+    eligible = (
+        promised & (cases["withdrawn_known_at"].to_numpy("int64") == NEVER) & ~is_near_instant(opened, closed)
+    )
+    matures = np.where(eligible, due, NEVER).astype(np.int64)
+    value = np.where(eligible & (matures < as_of), (closed > due).astype(np.float64), np.nan)
+    return Outcome("late", value, matures, eligible)

@@ -1,0 +1,213 @@
+"""A small store for the service: places with two levels, open cases with events and risks, pressure and signals.
+
+Everything is simulated from a seed. Area `A-05` has few cases, so that disclosure has something to withhold.
+"""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+
+from data.schema import EVENT_COLUMNS
+from data.store import ImportRun, Store
+
+AS_OF = 1_763_683_200  # 21 November 2025, 08:00 in Shanghai
+DAY = 86_400
+SMALL_AREA = "A-05"
+
+AREAS = [
+    ("T-1", None, "河东镇", "Hedong", 21_000),
+    ("T-2", None, "柳林镇", "Liulin", 17_500),
+    *(
+        (f"A-{n:02d}", "T-1" if n <= 6 else "T-2", zh, en, 400 if n == 5 else 2_500 + 311 * n)
+        for n, (zh, en) in enumerate(
+            [
+                ("东街村", "East Street"),
+                ("桥头村", "Bridge End"),
+                ("新塘村", "New Pond"),
+                ("石桥村", "Stone Bridge"),
+                ("小坞村", "Little Cove"),
+                ("河湾村", "River Bend"),
+                ("柳岸村", "Willow Bank"),
+                ("南坡村", "South Slope"),
+                ("竹园村", "Bamboo Garden"),
+                ("水口村", "Water Gate"),
+                ("梅岭村", "Plum Ridge"),
+            ],
+            start=1,
+        )
+    ),
+]
+OFFICES = [
+    ("O-1", "city", "城市管理局", "City Works"),
+    ("O-2", "county", "水务局", "Water Bureau"),
+    ("O-3", "town", "河东镇综合服务中心", "Hedong Service Centre"),
+    ("O-4", "town", "柳林镇综合服务中心", "Liulin Service Centre"),
+]
+CATEGORIES = [
+    ("street_light", "路灯故障", "Street light out"),
+    ("drain", "下水道堵塞", "Blocked drain"),
+    ("water", "供水问题", "Water supply"),
+    ("waste", "垃圾清运", "Waste collection"),
+    ("lift", "电梯故障", "Lift out of order"),
+    ("road", "道路破损", "Damaged road surface"),
+    ("noise", "施工噪声", "Building site noise"),
+]
+REASONS = [
+    ("office_late_share_91d", "office", "办理单位近期超期比例", "Late answers of the office", "近 13 周该单位每 100 件有 41 件超期", "41 of 100 answers of this office were late in the last 13 weeks"),
+    ("office_backlog", "office", "办理单位在办案件", "Open cases of the office", "该单位现有 212 件在办", "212 cases were open at this office"),
+    ("category_hours", "category", "同类案件办理时长", "Time to close of this type", "同类案件通常 6 天办结", "cases of this type usually take 6 days"),
+    ("promise_days", "promise", "承诺时限", "Promised time", "承诺 3 个工作日答复", "3 working days were promised"),
+    ("area_inflow_28d", "area", "本区域新增案件", "New cases in the area", "近 28 天本区域新增 96 件", "96 cases were opened here in the last 28 days"),
+    ("opened_hour", "calendar", "受理时间", "Hour of opening", "下班后受理", "opened after office hours"),
+    ("transfers_91d", "office", "转办次数", "Hand-overs of the office", "近 13 周转办 17 次", "17 hand-overs in the last 13 weeks"),
+    ("channel", "channel", "受理渠道", "Channel", "电话受理", "received by telephone"),
+    ("weekday", "calendar", "星期", "Weekday", "周五受理", "opened on a Friday"),
+    ("category_inflow_28d", "category", "同类新增案件", "New cases of this type", "近 28 天同类新增 310 件", "310 cases of this type in the last 28 days"),
+]  # fmt: skip
+
+
+def fill_store(path: Path, *, cases: int = 400, seed: int = 7, as_of: int = AS_OF) -> Path:
+    """Make a store at `path` with that many open cases, scored as of `as_of`."""
+    rng = np.random.default_rng(seed)
+    with Store.open(str(path), create=True) as store:
+        store.write_places(
+            areas=pd.DataFrame(AREAS, columns=["area", "parent", "name_zh", "name_en", "population"]),
+            offices=pd.DataFrame(OFFICES, columns=["office", "tier", "name_zh", "name_en"]),
+            categories=pd.DataFrame(CATEGORIES, columns=["category", "name_zh", "name_en"]),
+        )
+        run = ImportRun(
+            source="simulated",
+            time_zone="Asia/Shanghai",
+            known_at_opening=("category", "area", "channel", "office"),
+            file_name="simulated.csv",
+            file_sha256=f"{seed:064d}",
+            extracted_at=as_of - 1,
+        )
+        store.add_events(run, simulated_events(rng, cases, as_of))
+        score(store, as_of=as_of, seed=seed)
+    return path
+
+
+def score(store: Store, *, as_of: int, seed: int) -> None:
+    """Write risks of every open case, and pressure and signals, as of a moment."""
+    rng = np.random.default_rng(seed + 1)
+    ids = sorted(store.read_events(as_of=as_of)["case_id"].unique())
+    store.write_risks(simulated_risks(rng, ids, as_of))
+    store.write_pressure(simulated_pressure(rng, as_of))
+    store.write_signals(simulated_signals(as_of))
+
+
+def simulated_events(rng: np.random.Generator, cases: int, as_of: int) -> pd.DataFrame:
+    """Openings, and for some cases a hand-over, a reply or a pause, all before `as_of`."""
+    areas = [code for code, parent, *_ in AREAS if parent]
+    channels = ["phone", "web", "app", "counter", "mail"]
+    rows: list[dict[str, object]] = []
+    for number in range(cases):
+        case_id = f"{rng.integers(1 << 62):016x}{number:016x}"
+        opened = int(as_of - rng.integers(3600, 40 * DAY))
+        office = OFFICES[rng.integers(4)][0]
+        rows.append(
+            {
+                "case_id": case_id,
+                "kind": "opened",
+                "at": opened,
+                "known_at": opened,
+                "due_at": None if rng.random() < 0.05 else opened + int(rng.choice([3, 7, 15, 30, 45])) * DAY,
+                "category": CATEGORIES[rng.integers(len(CATEGORIES))][0],
+                "area": None if rng.random() < 0.02 else areas[rng.integers(len(areas))],
+                "channel": channels[rng.integers(5)],
+                "office": office,
+            }
+        )
+        for kind in rng.permutation(["assigned", "transferred", "replied", "paused"])[: rng.integers(3)]:
+            at = int(rng.integers(opened, as_of - 1))
+            known = min(at + int(rng.choice([0, 0, 600, 2 * DAY])), as_of - 1)
+            moved = kind in ("assigned", "transferred")
+            rows.append(
+                {
+                    "case_id": case_id,
+                    "kind": str(kind),
+                    "at": at,
+                    "known_at": known,
+                    "office": OFFICES[rng.integers(4)][0] if moved else office,
+                }
+            )
+    frame = pd.DataFrame(rows, columns=[*EVENT_COLUMNS])
+    frame["due_at"] = frame["due_at"].astype("Int64")
+    return frame.astype({name: "str" for name in EVENT_COLUMNS if name not in ("at", "known_at", "due_at")})
+
+
+def simulated_risks(rng: np.random.Generator, ids: list[str], as_of: int) -> pd.DataFrame:
+    """A calibrated-looking probability per case, with reasons that add up to it."""
+    probability = np.clip(rng.beta(1.3, 3.2, len(ids)), 0.003, 0.996)
+    reasons = [simulated_reasons(rng, float(p)) for p in probability]
+    return pd.DataFrame(
+        {
+            "case_id": ids,
+            "outcome": "late",
+            "as_of": as_of,
+            "model_version": "late-0123456789ab",
+            "landmark_at": as_of - DAY,
+            "probability": probability,
+            "band": np.select([probability >= 0.5, probability >= 0.2], ["high", "medium"], "low"),
+            "reasons": reasons,
+        }
+    )
+
+
+def simulated_reasons(rng: np.random.Generator, probability: float) -> str:
+    """Reasons in percentage points, with their base last."""
+    base = 24.0
+    parts = rng.normal(0, 1, len(REASONS)) * np.geomspace(8, 0.4, len(REASONS))
+    parts += (100 * probability - base - parts.sum()) * np.geomspace(8, 0.4, len(REASONS)) / np.geomspace(8, 0.4, len(REASONS)).sum()
+    names = ("feature", "family", "label_zh", "label_en", "text_zh", "text_en")
+    items = [
+        {**dict(zip(names, reason, strict=True)), "points": round(float(points), 3)}
+        for reason, points in zip(REASONS, parts, strict=True)
+    ]
+    rest = 100 * probability - sum(float(item["points"]) for item in items)
+    return json.dumps([*items, {"feature": "base", "points": rest}], ensure_ascii=False)
+
+
+def simulated_pressure(rng: np.random.Generator, as_of: int) -> pd.DataFrame:
+    """Pressure of the villages and offices; the small village holds a handful of cases."""
+    rows = []
+    for kind, units in (("area", [area[0] for area in AREAS if area[1]]), ("office", [office[0] for office in OFFICES])):
+        for position, unit in enumerate(units):
+            backlog = 6 if unit == SMALL_AREA else int(rng.integers(30, 190))
+            usual = backlog * (0.6 if position % 4 == 1 else 1.0 if position % 4 else 0.8)
+            rows.append(
+                {
+                    "as_of": as_of,
+                    "unit_kind": kind,
+                    "unit": unit,
+                    "backlog": backlog,
+                    "inflow_28d": 7 if unit == SMALL_AREA else int(1.3 * backlog),
+                    "outflow_28d": 4 if unit == SMALL_AREA else int(1.1 * backlog),
+                    "overdue": 1 if unit == SMALL_AREA else int(0.3 * backlog),
+                    "expected_late": round(0.36 * backlog, 2),
+                    "usual_backlog": usual,
+                    "usual_low": 0.8 * usual,
+                    "usual_high": 1.2 * usual,
+                    "level": "high" if position % 4 == 1 else "usual" if position % 4 else "raised",
+                }
+            )
+    return pd.DataFrame(rows)
+
+
+def simulated_signals(as_of: int) -> pd.DataFrame:
+    """Three signals: one with large counts, one with small ones, one of silence."""
+    week = as_of - 11 * DAY
+    figures = [
+        ("A-02", "street_light", "rise", 31, 13.6, 7.0, 21.0, 0.00004, 0.002, 2),
+        ("A-02", "drain", "rise", 23, 11.2, 5.5, 18.1, 0.0011, 0.03, 1),
+        (SMALL_AREA, "water", "rise", 5, 0.8, 0.0, 3.0, 0.0007, 0.02, 1),
+        ("A-09", "waste", "silence", 2, 24.5, 14.0, 35.0, 0.00001, 0.001, 3),
+    ]
+    names = ["area", "category", "direction", "observed", "expected", "lower", "upper", "p_value", "q_value", "weeks_running"]
+    frame = pd.DataFrame(figures, columns=names)
+    return frame.assign(as_of=as_of, week=week, fdr_level=0.05, method="farrington flexible")
