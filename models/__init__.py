@@ -1,0 +1,1 @@
+"""How likely the office fails a case, and why; where weak signals gather."""

@@ -1,0 +1,218 @@
+"""Making a model from a history, and asking how good such a model would have been."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Any, Final
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+
+from data.errors import NotEnoughDataError, UsageError
+from data.event_log import fold_cases, is_near_instant, known_before
+from features.matrix import Matrix, opening_matrix
+from features.outcomes import OUTCOMES, Outcome, late
+from models.baselines import baseline_probabilities
+from models.calibration import Calibration
+from models.evaluate import Figures, figures, reliability
+from models.risk import RiskModel
+from models.splits import TimeSplit, split_at, split_at_share
+
+Floats = NDArray[np.float64]
+Progress = Callable[[str, int, int], None]
+
+# Calibration is measured on the newest fifth of the matured cases, with a model made from those before. It is only
+# used if that older model had half a year to learn from: a model of a few weeks errs in ways that the one actually
+# used, with more history, no longer does, and correcting for them makes it worse (measured on real half-years).
+_CALIBRATION_SHARE: Final = 0.8
+_CALIBRATION_HISTORY: Final = 182 * 86_400
+_CALIBRATION_CASES: Final = 1000
+
+
+@dataclass(frozen=True)
+class History:
+    """A store's history, ready to learn from.
+
+    Attributes
+    ----------
+    matrix : features of every case at its opening
+    cases : `fold_cases` of everything known before `as_of`, in the matrix' order
+    outcome : the outcome of every case, as known before `as_of`
+    as_of : seconds in UTC
+    near_instant : cases left out because they were closed within a minute of opening
+    """
+
+    matrix: Matrix
+    cases: pd.DataFrame
+    outcome: Outcome
+    as_of: int
+    near_instant: int
+
+    @classmethod
+    def build(
+        cls,
+        events: pd.DataFrame,
+        *,
+        as_of: int,
+        time_zone: str,
+        known_at_opening: Sequence[str] | frozenset[str],
+        inspections: pd.DataFrame | None = None,
+        names: Sequence[str] | None = None,
+        outcome: str = "late",
+    ) -> History:
+        """Read the history as it was known strictly before `as_of`.
+
+        Raises
+        ------
+        UsageError
+            If there is no such outcome.
+        NotEnoughDataError
+            If nothing was known by then.
+        LeakError
+            If `names` holds a feature that needs something known only at the end.
+        """
+        if outcome not in OUTCOMES:
+            raise UsageError(f"--outcome: expected one of {', '.join(OUTCOMES)}, got '{outcome}'.")
+        known = known_before(events, as_of)
+        if known.empty:
+            raise NotEnoughDataError("Nothing was known at that moment. Import a file first: `heed import FILE`.")
+        cases = fold_cases(known)
+        matrix = opening_matrix(
+            known,
+            time_zone=time_zone,
+            known_at_opening=known_at_opening,
+            inspections=inspections,
+            names=names,
+            cases=cases,
+        )
+        instant = is_near_instant(cases["opened_at"].to_numpy("int64"), cases["first_closed_at"].to_numpy("int64"))
+        return cls(matrix, cases, late(cases, as_of=as_of), as_of, int(instant.sum()))
+
+
+def train(history: History, *, cut: int | None = None, rounds: int = 300, threads: int = 1) -> RiskModel:
+    """A model of what was known at `cut` (the history's as-of when not given).
+
+    Raises
+    ------
+    NotEnoughDataError
+        With fewer than 200 matured cases, or one outcome only.
+    """
+    moment = history.as_of if cut is None else cut
+    split = split_at(history.cases, history.outcome, cut=moment, as_of=history.as_of)
+    calibration = _calibrate(history, split, rounds, threads)
+    model = RiskModel(outcome=history.outcome.name, rounds=rounds, threads=threads)
+    value = history.outcome.value[split.train]
+    return model.fit(history.matrix.rows(split.train), value, cut=moment, calibration=calibration)
+
+
+def _calibrate(history: History, split: TimeSplit, rounds: int, threads: int) -> Calibration:
+    """Measure how the newest matured cases compare with what a model made before them said."""
+    opened = history.cases["opened_at"].to_numpy("int64")
+    if not split.train.any():
+        return Calibration()
+    earlier = int(np.quantile(opened[split.train], _CALIBRATION_SHARE))
+    before = split.train & (opened < earlier) & (history.outcome.matures_at < earlier)
+    after = split.train & (opened >= earlier)
+    long_enough = before.any() and earlier - opened[before].min() >= _CALIBRATION_HISTORY
+    if not long_enough or before.sum() < _CALIBRATION_CASES or after.sum() < _CALIBRATION_CASES:
+        return Calibration()
+    value = history.outcome.value
+    model = RiskModel(rounds=rounds, threads=threads)
+    model.fit(history.matrix.rows(before), value[before], cut=earlier)
+    return Calibration.fit(model.score(history.matrix.rows(after)), value[after])
+
+
+@dataclass(frozen=True)
+class Backtest:
+    """How a model made at `cut_at` did on the cases opened after it.
+
+    Attributes
+    ----------
+    model, baselines : figures on the same test cases
+    cut_at : seconds in UTC
+    n_train, n_test : cases
+    near_instant : cases left out because they were closed within a minute of opening
+    curve : the model's reliability curve
+    features : names of the columns used
+    importance : feature -> mean absolute contribution in percentage points, over at most 2,000 test cases
+    """
+
+    model: Figures
+    baselines: dict[str, Figures]
+    cut_at: int
+    n_train: int
+    n_test: int
+    near_instant: int
+    calibration: Calibration
+    curve: dict[str, Floats]
+    features: list[str]
+    importance: dict[str, float]
+
+    def as_dict(self) -> dict[str, Any]:
+        """Plain values for JSON; `cut_at` in seconds."""
+        shown = {key: value for key, value in self.model.as_dict().items() if key not in ("n", "base_rate")}
+        return {
+            **shown,
+            "n_train": self.n_train,
+            "n_test": self.n_test,
+            "base_rate_test": self.model.base_rate,
+            "cut_at": self.cut_at,
+            "baselines": {name: found.as_dict() for name, found in self.baselines.items()},
+            "near_instant_left_out": self.near_instant,
+            "calibration": self.calibration.as_dict(),
+            "reliability": {name: [float(v) for v in values] for name, values in self.curve.items()},
+            "features": self.features,
+            "importance_points": self.importance,
+        }
+
+
+def backtest(
+    history: History,
+    *,
+    share: float = 0.7,
+    rounds: int = 300,
+    threads: int = 1,
+    progress: Progress | None = None,
+) -> Backtest:
+    """Cut the history at a share of its promised cases, train on what was known then, and test on the rest.
+
+    Raises
+    ------
+    NotEnoughDataError
+        If either side is too small, or has one outcome only.
+    """
+    step = progress or (lambda _text, _done, _total: None)
+    split = split_at_share(history.cases, history.outcome, share=share, as_of=history.as_of)
+    step("back-test", 1, 3)
+    model = train(history, cut=split.cut, rounds=rounds, threads=threads)
+    step("back-test", 2, 3)
+    value = history.outcome.value
+    learned, tested = history.matrix.rows(split.train), history.matrix.rows(split.test)
+    if len(tested) == 0:
+        raise NotEnoughDataError(
+            f"No case opened after the cut has a known outcome yet (split {share:g}). Choose an earlier split."
+        )
+    probability = model.predict_proba(tested)
+    baselines = baseline_probabilities(learned, value[split.train], tested)
+    step("back-test", 3, 3)
+    return Backtest(
+        model=figures(value[split.test], probability),
+        baselines={name: figures(value[split.test], given) for name, given in baselines.items()},
+        cut_at=split.cut,
+        n_train=len(learned),
+        n_test=len(tested),
+        near_instant=history.near_instant,
+        calibration=model.calibration_,
+        curve=reliability(value[split.test], probability),
+        features=model.feature_names_in_,
+        importance=_importance(model, tested),
+    )
+
+
+def _importance(model: RiskModel, tested: Matrix) -> dict[str, float]:
+    """Mean absolute percentage points per feature, over evenly spaced test cases."""
+    chosen = np.unique(np.linspace(0, len(tested) - 1, min(len(tested), 2000)).astype(np.int64))
+    mean = model.explain(tested.rows(chosen)).points.abs().mean().sort_values(ascending=False) * 100
+    return {str(name): round(float(value), 3) for name, value in mean.items()}
