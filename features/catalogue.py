@@ -52,7 +52,7 @@ class Feature:
 
 
 # What stands for a key in a sentence.
-_KEY_WORDS: Final[dict[str, tuple[str, str]]] = {
+KEY_WORDS: Final[dict[str, tuple[str, str]]] = {
     "city": ("全市", "the whole city"),
     "promise": ("承诺时限相近的工单", "cases promised about as long"),
     "category": ("这类问题", "this type of problem"),
@@ -67,7 +67,7 @@ _KEY_WORDS: Final[dict[str, tuple[str, str]]] = {
 }
 
 # A record is told as a departure from the one it is shrunken towards; what it departs from, for each.
-_DEPARTURES: Final[dict[str, str]] = {
+DEPARTURES: Final[dict[str, str]] = {
     "promise": "city",
     "category": "promise",
     "category_channel": "category",
@@ -94,7 +94,7 @@ _LOAD_KEYS: Final = ("office", "category_office", "category", "area", "category_
 
 
 def _departure(key: str, parent: str, month: bool) -> Feature:
-    (zh, en), (parent_zh, parent_en) = _KEY_WORDS[key], _KEY_WORDS[parent]
+    (zh, en), (parent_zh, parent_en) = KEY_WORDS[key], KEY_WORDS[parent]
     span_zh, span_en = ("近28天", "in the last 28 days") if month else ("", "so far")
     return Feature(
         f"{'record_28d' if month else 'record'}_{key}",
@@ -125,7 +125,7 @@ def _simple(
     null: str = _NEVER_NULL,
     in_model: bool = True,
 ) -> Feature:
-    words = _KEY_WORDS[key]
+    words = KEY_WORDS[key]
     return Feature(
         f"{prefix}_{key}",
         family,
@@ -157,10 +157,10 @@ def _records() -> list[Feature]:
             "promise", "level", "record", "log_odds", None, "{key}以往逾期的多少", "how often {key} were late"
         ),
     ]
-    found += [_departure(key, parent, False) for key, parent in _DEPARTURES.items()]
+    found += [_departure(key, parent, False) for key, parent in DEPARTURES.items()]
     found += [
         _departure(key, parent, True)
-        for key, parent in _DEPARTURES.items()
+        for key, parent in DEPARTURES.items()
         if key not in ("promise", "category")
     ]
     found += [

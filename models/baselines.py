@@ -2,36 +2,18 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
-from sklearn.linear_model import LogisticRegression
-from sklearn.pipeline import make_pipeline
-from sklearn.preprocessing import StandardScaler
 
 from features.matrix import Matrix
 from features.records import expit
+from models.linear import LinearPart
 
 Floats = NDArray[np.float64]
 
 # Ten cases of the city's rate: the rate of a type seen once is not 0 or 1.
 _CATEGORY_STRENGTH = 10.0
-# What anyone would put into a logistic regression first: the records, and the promise.
-_LOGISTIC_COLUMNS = (
-    "level_category",
-    "level_promise",
-    "record_category_channel",
-    "record_category_area",
-    "record_area",
-    "record_channel",
-    "trend_category",
-    "trend_city",
-    "promised_hours",
-)
-
-
 def baseline_probabilities(train: Matrix, outcome: Floats, test: Matrix) -> dict[str, Floats]:
     """Probabilities of every baseline for the test landmarks.
 
@@ -53,7 +35,7 @@ def baseline_probabilities(train: Matrix, outcome: Floats, test: Matrix) -> dict
         "city_rate": np.full(len(test), outcome.mean()),
         "category_rate": _category_rate(train, outcome, test),
         "record": expit(test.offset_parts.sum(axis=1).to_numpy(np.float64)),
-        "logistic_regression": _logistic(train, outcome, test),
+        "logistic_regression": expit(LinearPart.fit(train.features, outcome).score(test.features)),
     }
 
 
@@ -62,10 +44,3 @@ def _category_rate(train: Matrix, outcome: Floats, test: Matrix) -> Floats:
     late = pd.Series(outcome).groupby(train.landmarks["category"].to_numpy()).agg(["sum", "count"])
     shrunken = (late["sum"] + _CATEGORY_STRENGTH * rate) / (late["count"] + _CATEGORY_STRENGTH)
     return np.asarray(test.landmarks["category"].map(shrunken).fillna(rate), dtype=np.float64)
-
-
-def _logistic(train: Matrix, outcome: Floats, test: Matrix) -> Floats:
-    columns = [name for name in _LOGISTIC_COLUMNS if name in train.features]
-    model: Any = make_pipeline(StandardScaler(), LogisticRegression(C=0.01, max_iter=500))
-    model.fit(train.features[columns].to_numpy(), outcome)
-    return np.asarray(model.predict_proba(test.features[columns].to_numpy())[:, 1], dtype=np.float64)

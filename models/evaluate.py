@@ -63,6 +63,11 @@ def figures(outcome: Floats, probability: Floats) -> Figures:
     )
 
 
+def log_loss(outcome: Floats, score: Floats) -> float:
+    """Mean negative log-likelihood of outcomes, (n,) of 0 and 1, under scores in log-odds, (n,)."""
+    return float(np.mean(np.logaddexp(0.0, score) - outcome * score))
+
+
 def expected_calibration_error(outcome: Floats, probability: Floats, bins: int = ECE_BINS) -> float:
     """Mean over cases of |share that failed - mean probability| within their bin.
 

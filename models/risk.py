@@ -2,22 +2,23 @@
 
 The score of a case in log-odds is
 
-    score = base score + s · (trees),        s = n / (n + 1000)
+    score = (1 - w) · (base score + s · trees) + w · linear,        s = n / (n + k)
 
 The base score is the record of what is like this case, worked out strictly before it (`features.records`), so it
 is as honest on the day as in training, and it needs no training at all. LightGBM starts from it (`init_score`) and
 learns departures. How far the departures are believed grows with n, the number of matured training cases of the same
-type of problem: with two weeks of history the record is hard to beat, and with years the trees win.
+type of problem: with two weeks of history the record is hard to beat, and with years the trees win. The linear part
+(`models.linear`) can follow a trend beyond what the trees have seen.
 
-Both parts are sums of named terms, so the reasons are exact: TreeSHAP values from `pred_contrib`, scaled by s, plus the
-terms of the base score.
+All three are sums of named terms, so the reasons are exact: TreeSHAP values from `pred_contrib`, the terms of the base
+score, and those of the regression, weighted as above.
 """
 
 from __future__ import annotations
 
 import json
 import os
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any, Final, Self
 
@@ -31,6 +32,7 @@ from features.catalogue import CATALOGUE
 from features.matrix import Matrix
 from models.calibration import Calibration
 from models.explain import percentage_points
+from models.linear import LinearPart
 
 Floats = NDArray[np.float64]
 
@@ -38,6 +40,9 @@ Floats = NDArray[np.float64]
 os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
 
 FORMAT: Final = 1
+# What short histories get, where there is no telling which would be better.
+DEFAULT_BELIEF: Final = 1000.0
+DEFAULT_LINEAR: Final = 0.25
 # Below this, LightGBM's own minimum of cases in a leaf allows no split worth having.
 FEWEST_CASES: Final = 200
 
@@ -68,7 +73,8 @@ class RiskModel:
     ----------
     outcome : the outcome it is for
     rounds : number of trees
-    evidence_strength : matured cases of a type at which half of the trees' departure is believed
+    evidence_strength : matured cases of a type at which half of the trees' departure is believed (k above)
+    linear_weight : share of the linear part (w above), in [0, 1)
     threads : LightGBM threads; the result is the same for any number
 
     Attributes
@@ -76,6 +82,7 @@ class RiskModel:
     feature_names_in_ : list of str
         Columns that `fit` saw, in order.
     booster_ : lightgbm.Booster
+    linear_ : LinearPart
     evidence_ : dict, category -> matured training cases
     calibration_ : Calibration
     trained_before_ : int
@@ -85,7 +92,8 @@ class RiskModel:
 
     outcome: str = "late"
     rounds: int = 300
-    evidence_strength: float = 1000.0
+    evidence_strength: float = DEFAULT_BELIEF
+    linear_weight: float = DEFAULT_LINEAR
     threads: int = 1
     card: dict[str, Any] = field(default_factory=dict)
 
@@ -121,6 +129,7 @@ class RiskModel:
         self.booster_ = lgb.train(
             {**PARAMETERS, "num_threads": self.threads}, data, num_boost_round=self.rounds
         )
+        self.linear_ = LinearPart.fit(matrix.features, outcome)
         counted = matrix.landmarks["category"].value_counts()
         self.evidence_ = {str(name): int(count) for name, count in sorted(counted.items())}
         self.calibration_ = calibration or Calibration()
@@ -133,9 +142,9 @@ class RiskModel:
         departures = self.booster_.predict(
             self._columns(matrix), raw_score=True, num_threads=self.threads, validate_features=True
         )
-        return np.asarray(
-            base_score(matrix) + self._belief(matrix) * np.asarray(departures), dtype=np.float64
-        )
+        grown = base_score(matrix) + self._belief(matrix) * np.asarray(departures, dtype=np.float64)
+        w = self.linear_weight
+        return np.asarray((1 - w) * grown + w * self.linear_.score(matrix.features), dtype=np.float64)
 
     def predict_proba(self, matrix: Matrix) -> Floats:
         """Calibrated probability that the office fails, shape (n,)."""
@@ -148,13 +157,15 @@ class RiskModel:
                 self._columns(matrix), pred_contrib=True, num_threads=self.threads, validate_features=True
             )
         )
-        believed = values * self._belief(matrix)[:, None]
+        w = self.linear_weight
+        believed = values * ((1 - w) * self._belief(matrix))[:, None]
         parts = pd.DataFrame(believed[:, :-1], columns=self.feature_names_in_)
-        for name in matrix.offset_parts.columns.drop("city"):
-            parts[name] = (
-                parts[name] + matrix.offset_parts[name] if name in parts else matrix.offset_parts[name]
-            )
-        base = matrix.offset_parts["city"].to_numpy() + believed[:, -1]
+        linear = self.linear_.parts(matrix.features) * w
+        records = matrix.offset_parts.drop(columns="city") * (1 - w)
+        for more in (linear, records):
+            for name in more.columns:
+                parts[name] = parts[name] + more[name] if name in parts else more[name]
+        base = (1 - w) * matrix.offset_parts["city"].to_numpy() + believed[:, -1] + w * self.linear_.intercept
         points, start = percentage_points(parts.to_numpy(), base, self.calibration_.probability)
         return Explanation(
             base=start,
@@ -170,6 +181,8 @@ class RiskModel:
             "features": self.feature_names_in_,
             "evidence": self.evidence_,
             "evidence_strength": self.evidence_strength,
+            "linear_weight": self.linear_weight,
+            "linear": self.linear_.as_dict(),
             "rounds": self.rounds,
             "calibration": self.calibration_.as_dict(),
             "trained_before": self.trained_before_,
@@ -201,12 +214,14 @@ class RiskModel:
                 f"The model uses features that this version does not have: {', '.join(unknown)}. Train again."
             )
         model = cls(
-            described["outcome"],
-            described["rounds"],
-            described["evidence_strength"],
-            threads,
-            described["card"],
+            outcome=described["outcome"],
+            rounds=described["rounds"],
+            evidence_strength=described["evidence_strength"],
+            linear_weight=described["linear_weight"],
+            threads=threads,
+            card=described["card"],
         )
+        model.linear_ = LinearPart.from_dict(described["linear"])
         model.feature_names_in_ = described["features"]
         model.booster_ = lgb.Booster(model_str=files["booster.txt"].decode())
         if model.booster_.feature_name() != model.feature_names_in_:
@@ -265,9 +280,3 @@ def _require_enough(outcome: Floats) -> None:
             f"Expected at least {FEWEST_CASES} matured cases, some late and some not, and got {len(outcome):,} with "
             f"{failed:,} late. Import a longer history, or wait until more promises have fallen due."
         )
-
-
-def category_shares(categories: Sequence[str]) -> dict[str, float]:
-    """Share of each category, for a model card."""
-    shares = pd.Series(categories).value_counts(normalize=True)
-    return {str(name): round(float(share), 4) for name, share in sorted(shares.items())}

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from itertools import product
 from typing import Any, Final
 
 import numpy as np
@@ -16,19 +17,22 @@ from features.matrix import Matrix, opening_matrix
 from features.outcomes import OUTCOMES, Outcome, late
 from models.baselines import baseline_probabilities
 from models.calibration import Calibration
-from models.evaluate import Figures, figures, reliability
-from models.risk import RiskModel
+from models.evaluate import Figures, figures, log_loss, reliability
+from models.risk import DEFAULT_BELIEF, DEFAULT_LINEAR, RiskModel
 from models.splits import TimeSplit, split_at, split_at_share
 
 Floats = NDArray[np.float64]
 Progress = Callable[[str, int, int], None]
 
-# Calibration is measured on the newest fifth of the matured cases, with a model made from those before. It is only
-# used if that older model had half a year to learn from: a model of a few weeks errs in ways that the one actually
-# used, with more history, no longer does, and correcting for them makes it worse (measured on real half-years).
-_CALIBRATION_SHARE: Final = 0.8
-_CALIBRATION_HISTORY: Final = 182 * 86_400
-_CALIBRATION_CASES: Final = 1000
+# How the parts of a risk are weighted, and its calibration, are measured on the newest fifth of the matured cases with
+# a model made from those before. That is only done if the older model had half a year to learn from: a model of a few
+# weeks errs in ways that the one actually used, with more history, no longer does, and correcting for them makes it
+# worse (measured on real half-years).
+_LATER_SHARE: Final = 0.8
+_LONG_ENOUGH: Final = 182 * 86_400
+_ENOUGH_CASES: Final = 1000
+_BELIEFS: Final = (1000.0, 100.0)
+_LINEAR_WEIGHTS: Final = (0.0, 0.25, 0.5)
 
 
 @dataclass(frozen=True)
@@ -77,7 +81,9 @@ class History:
             raise UsageError(f"--outcome: expected one of {', '.join(OUTCOMES)}, got '{outcome}'.")
         known = known_before(events, as_of)
         if known.empty:
-            raise NotEnoughDataError("Nothing was known at that moment. Import a file first: `heed import FILE`.")
+            raise NotEnoughDataError(
+                "Nothing was known at that moment. Import a file first: `heed import FILE`."
+            )
         cases = fold_cases(known)
         matrix = opening_matrix(
             known,
@@ -87,7 +93,9 @@ class History:
             names=names,
             cases=cases,
         )
-        instant = is_near_instant(cases["opened_at"].to_numpy("int64"), cases["first_closed_at"].to_numpy("int64"))
+        instant = is_near_instant(
+            cases["opened_at"].to_numpy("int64"), cases["first_closed_at"].to_numpy("int64")
+        )
         return cls(matrix, cases, late(cases, as_of=as_of), as_of, int(instant.sum()))
 
 
@@ -101,27 +109,49 @@ def train(history: History, *, cut: int | None = None, rounds: int = 300, thread
     """
     moment = history.as_of if cut is None else cut
     split = split_at(history.cases, history.outcome, cut=moment, as_of=history.as_of)
-    calibration = _calibrate(history, split, rounds, threads)
-    model = RiskModel(outcome=history.outcome.name, rounds=rounds, threads=threads)
+    tuned = _tune(history, split, rounds, threads)
+    model = RiskModel(
+        outcome=history.outcome.name,
+        rounds=rounds,
+        threads=threads,
+        evidence_strength=tuned.evidence_strength,
+        linear_weight=tuned.linear_weight,
+    )
     value = history.outcome.value[split.train]
-    return model.fit(history.matrix.rows(split.train), value, cut=moment, calibration=calibration)
+    return model.fit(history.matrix.rows(split.train), value, cut=moment, calibration=tuned.calibration)
 
 
-def _calibrate(history: History, split: TimeSplit, rounds: int, threads: int) -> Calibration:
-    """Measure how the newest matured cases compare with what a model made before them said."""
+@dataclass(frozen=True, slots=True)
+class _Tuned:
+    """What later cases say about the weights; the defaults where there is too little history to ask."""
+
+    evidence_strength: float = DEFAULT_BELIEF
+    linear_weight: float = DEFAULT_LINEAR
+    calibration: Calibration = field(default_factory=Calibration)
+
+
+def _tune(history: History, split: TimeSplit, rounds: int, threads: int) -> _Tuned:
+    """Weigh the parts by log-loss on cases that are later than the fit, and calibrate what comes out."""
     opened = history.cases["opened_at"].to_numpy("int64")
     if not split.train.any():
-        return Calibration()
-    earlier = int(np.quantile(opened[split.train], _CALIBRATION_SHARE))
+        return _Tuned()
+    earlier = int(np.quantile(opened[split.train], _LATER_SHARE))
     before = split.train & (opened < earlier) & (history.outcome.matures_at < earlier)
     after = split.train & (opened >= earlier)
-    long_enough = before.any() and earlier - opened[before].min() >= _CALIBRATION_HISTORY
-    if not long_enough or before.sum() < _CALIBRATION_CASES or after.sum() < _CALIBRATION_CASES:
-        return Calibration()
+    long_enough = before.any() and earlier - opened[before].min() >= _LONG_ENOUGH
+    if not long_enough or before.sum() < _ENOUGH_CASES or after.sum() < _ENOUGH_CASES:
+        return _Tuned()
     value = history.outcome.value
     model = RiskModel(rounds=rounds, threads=threads)
     model.fit(history.matrix.rows(before), value[before], cut=earlier)
-    return Calibration.fit(model.score(history.matrix.rows(after)), value[after])
+    later, outcome = history.matrix.rows(after), value[after]
+    tried = []
+    for belief, weight in product(_BELIEFS, _LINEAR_WEIGHTS):
+        model.evidence_strength, model.linear_weight = belief, weight
+        score = model.score(later)
+        tried.append((log_loss(outcome, score), belief, weight, score))
+    _loss, belief, weight, score = min(tried, key=lambda one: one[:3])
+    return _Tuned(belief, weight, Calibration.fit(score, outcome))
 
 
 @dataclass(frozen=True)
@@ -134,6 +164,7 @@ class Backtest:
     cut_at : seconds in UTC
     n_train, n_test : cases
     near_instant : cases left out because they were closed within a minute of opening
+    evidence_strength, linear_weight, calibration : how the parts were weighed, see `models.risk`
     curve : the model's reliability curve
     features : names of the columns used
     importance : feature -> mean absolute contribution in percentage points, over at most 2,000 test cases
@@ -145,6 +176,8 @@ class Backtest:
     n_train: int
     n_test: int
     near_instant: int
+    evidence_strength: float
+    linear_weight: float
     calibration: Calibration
     curve: dict[str, Floats]
     features: list[str]
@@ -162,6 +195,8 @@ class Backtest:
             "baselines": {name: found.as_dict() for name, found in self.baselines.items()},
             "near_instant_left_out": self.near_instant,
             "calibration": self.calibration.as_dict(),
+            "evidence_strength": self.evidence_strength,
+            "linear_weight": self.linear_weight,
             "reliability": {name: [float(v) for v in values] for name, values in self.curve.items()},
             "features": self.features,
             "importance_points": self.importance,
@@ -204,6 +239,8 @@ def backtest(
         n_train=len(learned),
         n_test=len(tested),
         near_instant=history.near_instant,
+        evidence_strength=model.evidence_strength,
+        linear_weight=model.linear_weight,
         calibration=model.calibration_,
         curve=reliability(value[split.test], probability),
         features=model.feature_names_in_,

@@ -1,0 +1,224 @@
+"""Reasons in words: what a feature says of a case, in Chinese and in English, with the numbers an officer can check."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Mapping
+from typing import Any, Final
+
+import numpy as np
+import pandas as pd
+
+from features.catalogue import CATALOGUE, DEPARTURES, KEY_WORDS
+from features.matrix import Matrix
+from models.risk import Explanation
+
+# The rest is shown as one part. Ten are more than anyone reads, and keep a stored risk below two kilobytes.
+MOST_REASONS: Final = 10
+_LEAST_POINTS: Final = 0.05
+
+# A promise that has passed is not a risk but a fact, and needs no other reason.
+OVERDUE_REASONS: Final = json.dumps([{"feature": "base", "points": 100.0}])
+
+_WEEKDAYS: Final = (
+    ("星期一", "Monday"), ("星期二", "Tuesday"), ("星期三", "Wednesday"), ("星期四", "Thursday"),
+    ("星期五", "Friday"), ("星期六", "Saturday"), ("星期日", "Sunday"),
+)  # fmt: skip
+
+Row = Mapping[str, float]
+Text = tuple[str, str]
+
+
+def stored_reasons(explanation: Explanation, matrix: Matrix) -> list[str]:
+    """The reasons of n cases as JSON lists, in the order of the matrix.
+
+    Each list begins with `{"feature": "base", "points": …}`, the percentage points that every case starts from, and
+    goes on with the largest contributions: `feature`, `family`, `label_zh`, `label_en`, `text_zh`, `text_en`,
+    `points`. What the list leaves out is the probability (in percentage points) minus the sum of its points.
+    """
+    names = np.array(explanation.points.columns)
+    points = explanation.points.to_numpy() * 100
+    largest = np.argsort(-np.abs(points), axis=1, kind="stable")[:, :MOST_REASONS]
+    told = pd.concat([matrix.features, matrix.offset_parts[["city"]]], axis=1).to_dict("records")
+    result = []
+    for i, row in enumerate(told):
+        chosen = [j for j in largest[i] if abs(points[i, j]) >= _LEAST_POINTS]
+        parts: list[dict[str, Any]] = [
+            {"feature": "base", "points": round(100 * float(explanation.base[i]), 4)}
+        ]
+        parts += [
+            _reason(str(names[j]), float(points[i, j]), {str(k): v for k, v in row.items()}) for j in chosen
+        ]
+        result.append(json.dumps(parts, ensure_ascii=False, separators=(",", ":")))
+    return result
+
+
+def _reason(name: str, points: float, row: Row) -> dict[str, Any]:
+    feature = CATALOGUE[name]
+    text_zh, text_en = phrase(name, row)
+    return {
+        "feature": name,
+        "family": feature.family,
+        "label_zh": feature.label_zh,
+        "label_en": feature.label_en,
+        "text_zh": text_zh,
+        "text_en": text_en,
+        "points": round(points, 4),
+    }
+
+
+def phrase(name: str, row: Row) -> Text:
+    """What a feature says of a case: a Chinese and an English clause.
+
+    Parameters
+    ----------
+    name : of the catalogue
+    row : feature -> value of the case, with `city`, the city's own level in log-odds
+    """
+    prefix, key = _split(name)
+    value = row.get(name, float("nan"))
+    if name in _OWN:
+        return _OWN[name](value)
+    if prefix == "record":
+        return _told_record(key, row)
+    zh, en = KEY_WORDS[key]
+    told_zh, told_en = _BY_PREFIX[prefix](value)
+    return f"{zh}：{told_zh}", f"{en[0].upper()}{en[1:]}: {told_en}"
+
+
+def _split(name: str) -> tuple[str, str]:
+    """The prefix and the key of a feature's name."""
+    key = next((key for key in sorted(KEY_WORDS, key=len, reverse=True) if name.endswith(f"_{key}")), "")
+    return name.removesuffix(f"_{key}"), key
+
+
+def _told_record(key: str, row: Row) -> Text:
+    parent = DEPARTURES[key]
+    own, above = _level(key, row), _level(parent, row)
+    (zh, en), (parent_zh, parent_en) = KEY_WORDS[key], KEY_WORDS[parent]
+    return (
+        f"{zh}以往每100件约{_of_100(own)}件逾期，{parent_zh}为{_of_100(above)}件",
+        f"{en[0].upper()}{en[1:]}: about {_of_100(own)} of 100 were late, against {_of_100(above)} for {parent_en}",
+    )
+
+
+def _level(key: str, row: Row) -> float:
+    """The log-odds of a key's record, put together from the departures above it."""
+    if key == "city":
+        return row["city"]
+    return row[f"record_{key}"] + _level(DEPARTURES[key], row)
+
+
+def _of_100(log_odds: float) -> int:
+    return round(100 / (1 + float(np.exp(-log_odds))))
+
+
+def _times(value: float) -> str:
+    return f"{float(np.exp(value)):.1f}"
+
+
+def _compared(value: float, *, more: Text, less: Text) -> Text:
+    return more if value > 0 else less
+
+
+def _percent(value: float) -> str:
+    return f"{100 * value:.0f}%"
+
+
+def _duration(log_hours: float) -> Text:
+    hours = float(np.exp(log_hours))
+    if hours < 36:
+        return f"承诺{hours:.0f}小时内办结", f"Promised within {hours:.0f} hours"
+    return f"承诺{hours / 24:.0f}天内办结", f"Promised within {hours / 24:.0f} days"
+
+
+def _clock(value: float) -> str:
+    return f"{int(value):02d}:{round(value % 1 * 60):02d}"
+
+
+def _weekday(value: float) -> Text:
+    return _WEEKDAYS[int(value)]
+
+
+_MONTHLY: Final[dict[str, Text]] = {
+    "more": ("近28天逾期多于以往", "late more often in the last 28 days than before"),
+    "less": ("近28天逾期少于以往", "late less often in the last 28 days than before"),
+}
+
+_BY_PREFIX: Final[dict[str, Callable[[float], Text]]] = {
+    "level": lambda v: (f"每100件约{_of_100(v)}件逾期", f"about {_of_100(v)} of 100 were late"),
+    "record_28d": lambda v: _compared(
+        v,
+        more=("近28天逾期多于同类", "in the last 28 days late more often than its like"),
+        less=("近28天逾期少于同类", "in the last 28 days late less often than its like"),
+    ),
+    "recent": lambda v: _compared(
+        v,
+        more=("最近到期的30件逾期多于以往", "of the last 30 that fell due, more were late than usual"),
+        less=("最近到期的30件逾期少于以往", "of the last 30 that fell due, fewer were late than usual"),
+    ),
+    "trend": lambda v: _compared(v, more=_MONTHLY["more"], less=_MONTHLY["less"]),
+    "early_sign": lambda v: _compared(
+        v,
+        more=("未到期的办得比以往慢", "those not due yet are closed more slowly than before"),
+        less=("未到期的办得比以往快", "those not due yet are closed sooner than before"),
+    ),
+    "early_sign_28d": lambda v: _compared(
+        v,
+        more=("近28天未到期的办得比以往慢", "in the last 28 days, those not due yet are closed more slowly"),
+        less=("近28天未到期的办得比以往快", "in the last 28 days, those not due yet are closed sooner"),
+    ),
+    "backlog": lambda v: (
+        f"在办件是近28天来件的{_times(v)}倍",
+        f"open cases are {_times(v)} times what came in over 28 days",
+    ),
+    "inflow_7d": lambda v: (
+        f"近7天来件是近28天周均的{_times(v)}倍",
+        f"this week brought {_times(v)} times the weekly mean of the last 28 days",
+    ),
+    "clearance_28d": lambda v: (
+        f"近28天办结是来件的{_times(v)}倍",
+        f"closed {_times(v)} times what came in over 28 days",
+    ),
+    "overdue": lambda v: (f"在办件中约{_percent(v)}已逾期", f"about {_percent(v)} of the open cases are overdue"),
+    "handed_on_28d": lambda v: (f"近28天约{_percent(v)}转出", f"about {_percent(v)} were handed on in 28 days"),
+    "time_to_close_91d": lambda v: (
+        f"近91天通常用时为承诺时限的{_times(v)}倍",
+        f"over 91 days it typically took {_times(v)} times the promised time",
+    ),
+    **{
+        f"closed_in_{days}_day{'s' if days > 1 else ''}_91d": (
+            lambda v, days=days: (
+                f"近91天{_percent(v)}在{days}天内办结",
+                f"{_percent(v)} closed within {days} day{'s' if days > 1 else ''}, over 91 days",
+            )
+        )
+        for days in (1, 7, 30)
+    },
+    **{
+        f"arrivals_{days}d": (
+            lambda v, days=days: (f"近{days}天来件{v:.0f}件", f"{v:.0f} cases came in over {days} days")
+        )
+        for days in (7, 28, 91)
+    },
+}  # fmt: skip
+
+_OWN: Final[dict[str, Callable[[float], Text]]] = {
+    "base_score": lambda v: (
+        f"以往记录合计：每100件约{_of_100(v)}件逾期",
+        f"The records taken together: about {_of_100(v)} of 100 late",
+    ),
+    "findings_28d": lambda v: (
+        f"近28天本地相关设施检查发现{v:.0f}处严重问题",
+        f"Inspections of related assets here found {v:.0f} serious problems in 28 days",
+    ),
+    "promised_hours": _duration,
+    "promised_against_usual": lambda v: (
+        f"承诺时限是这类问题平常的{_times(v)}倍",
+        f"The promised time is {_times(v)} times the usual for this type",
+    ),
+    "due_hour": lambda v: (f"{_clock(v)}到期", f"Falls due at {_clock(v)}"),
+    "due_weekday": lambda v: (f"{_weekday(v)[0]}到期", f"Falls due on a {_weekday(v)[1]}"),
+    "opened_hour": lambda v: (f"{_clock(v)}受理", f"Opened at {_clock(v)}"),
+    "opened_weekday": lambda v: (f"{_weekday(v)[0]}受理", f"Opened on a {_weekday(v)[1]}"),
+}
