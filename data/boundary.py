@@ -10,6 +10,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable
 from dataclasses import dataclass
+from itertools import pairwise
 from typing import Final
 
 from data.errors import BoundaryError
@@ -21,10 +22,49 @@ from data.tables import metadata
 _FORBIDDEN: Final[dict[str, tuple[frozenset[str], tuple[str, ...]]]] = {
     "a person or a household": (
         frozenset(
-            "person persons people citizen citizens resident residents household households complainant complainants "
-            "caller callers applicant applicants requester requestor claimant petitioner petitioners customer customers "
-            "client clients victim suspect individual family gender sex age birthday birthdate ethnicity ethnic race "
-            "religion nationality income disability marital".split()
+            [
+                "person",
+                "persons",
+                "people",
+                "citizen",
+                "citizens",
+                "resident",
+                "residents",
+                "household",
+                "households",
+                "complainant",
+                "complainants",
+                "caller",
+                "callers",
+                "applicant",
+                "applicants",
+                "requester",
+                "requestor",
+                "claimant",
+                "petitioner",
+                "petitioners",
+                "customer",
+                "customers",
+                "client",
+                "clients",
+                "victim",
+                "suspect",
+                "individual",
+                "family",
+                "gender",
+                "sex",
+                "age",
+                "birthday",
+                "birthdate",
+                "ethnicity",
+                "ethnic",
+                "race",
+                "religion",
+                "nationality",
+                "income",
+                "disability",
+                "marital",
+            ]
         ),
         (
             "姓名",
@@ -43,32 +83,69 @@ _FORBIDDEN: Final[dict[str, tuple[frozenset[str], tuple[str, ...]]]] = {
         ),
     ),
     "contact data or a number of a person": (
-        frozenset("phone telephone mobile email mail_address ssn passport idcard account plate".split()),
+        frozenset(
+            ["phone", "telephone", "mobile", "email", "mail_address", "ssn", "passport", "idcard", "account", "plate"]
+        ),
         ("电话", "手机", "邮箱", "身份证", "护照", "账号", "车牌"),
     ),
     "an exact place": (
-        frozenset("address street_address house latitude longitude lat lon lng coordinates geocode".split()),
+        frozenset(
+            [
+                "address",
+                "street_address",
+                "house",
+                "latitude",
+                "longitude",
+                "lat",
+                "lon",
+                "lng",
+                "coordinates",
+                "geocode",
+            ]
+        ),
         ("地址", "门牌", "经度", "纬度", "坐标"),
     ),
     "free text or a picture": (
-        frozenset("description comment comments note_text narrative photo photos image attachment".split()),
+        frozenset(
+            ["description", "comment", "comments", "note_text", "narrative", "photo", "photos", "image", "attachment"]
+        ),
         ("描述", "备注", "照片", "正文"),
     ),
     "petitioning, protest, stability, crime or conduct": (
         frozenset(
-            "petition petitions petitioning protest protests dissent stability unrest crime crimes criminal offender "
-            "offence conduct loyalty extremism agitator sensitive_person".split()
+            [
+                "petition",
+                "petitions",
+                "petitioning",
+                "protest",
+                "protests",
+                "dissent",
+                "stability",
+                "unrest",
+                "crime",
+                "crimes",
+                "criminal",
+                "offender",
+                "offence",
+                "conduct",
+                "loyalty",
+                "extremism",
+                "agitator",
+                "sensitive_person",
+            ]
         ),
         ("信访", "上访", "维稳", "稳控", "抗议", "犯罪", "重点人", "缠访", "闹访"),
     ),
     "a complaint history": (
         frozenset(
-            "repeat_caller repeat_complainant complaint_history previous_complaints prior_complaints".split()
+            ["repeat_caller", "repeat_complainant", "complaint_history", "previous_complaints", "prior_complaints"]
         ),
         ("投诉历史", "重复来电", "重复投诉"),
     ),
     "a score or name of a handler": (
-        frozenset("handler handlers employee_id officer_id agent_id operator_id worker_id staff_id".split()),
+        frozenset(
+            ["handler", "handlers", "employee_id", "officer_id", "agent_id", "operator_id", "worker_id", "staff_id"]
+        ),
         ("经办人", "承办人", "坐席", "工号"),
     ),
 }
@@ -104,7 +181,7 @@ def forbidden_reason(name: str) -> str | None:
     words = _words(name)
     if "_".join(words) in _ALLOWED_NAMES:
         return None
-    pairs = {"_".join(pair) for pair in zip(words, words[1:], strict=False)}
+    pairs = {"_".join(pair) for pair in pairwise(words)}
     for reason, (english, chinese) in _FORBIDDEN.items():
         if english & ({*words} | pairs) or any(term in name for term in chinese):
             return reason

@@ -10,6 +10,7 @@ from typing import Final
 
 import numpy as np
 import pandas as pd
+from numpy.typing import NDArray
 
 from data.errors import InputError
 from data.schema import EVENT_COLUMNS, EventKind
@@ -17,6 +18,8 @@ from data.schema import EVENT_COLUMNS, EventKind
 # The last second of the year 2514, and the largest value of 34 bits: the event index packs a key and a moment into one
 # 64-bit integer and leaves 34 bits to the moment. As "not yet" it compares as every comparison of a time should.
 NEVER: Final = (1 << 34) - 1
+
+Int64s = NDArray[np.int64]
 
 NEAR_INSTANT_SECONDS: Final = 60
 
@@ -48,7 +51,7 @@ def fold_cases(events: pd.DataFrame) -> pd.DataFrame:
       UTC, `NEVER` for what has not happened; a reopened case has `closed_at` NEVER until it is closed again;
       `withdrawn_known_at` is when it was first known to be withdrawn or a duplicate;
     - `closing_reason`: null while open;
-    - `first_closed_at`: the first closing, reopened or not;
+    - `first_closed_at`: the first closing, reopened or not; `duplicate_at`: when it was called a duplicate;
     - `reopened`, `transfers`: counts of events, int64.
 
     Raises
@@ -79,6 +82,8 @@ def fold_cases(events: pd.DataFrame) -> pd.DataFrame:
     _add_closings(cases, log)
     withdrawn = _first(log[log["kind"].isin(_ENDINGS)])["known_at"].reindex(cases.index)
     cases["withdrawn_known_at"] = withdrawn.fillna(NEVER).astype("int64")
+    duplicate = _first(log[log["kind"] == EventKind.DUPLICATE.value])["at"].reindex(cases.index)
+    cases["duplicate_at"] = duplicate.fillna(NEVER).astype("int64")
     cases["reopened"] = _count(log, (EventKind.REOPENED.value,), cases.index)
     cases["transfers"] = _count(log, _MOVES, cases.index)
     cases = cases.reset_index().sort_values(["opened_at", "case_id"], kind="stable", ignore_index=True)
@@ -98,6 +103,7 @@ _CASE_COLUMNS: Final = (
     "closed_known_at",
     "first_closed_at",
     "withdrawn_known_at",
+    "duplicate_at",
     "closing_reason",
     "reopened",
     "transfers",
@@ -114,13 +120,13 @@ def in_order(events: pd.DataFrame) -> pd.DataFrame:
     )
 
 
-def is_near_instant(opened_at: np.ndarray, closed_at: np.ndarray) -> np.ndarray:
+def is_near_instant(opened_at: Int64s, closed_at: Int64s) -> NDArray[np.bool_]:
     """Whether cases were closed within `NEAR_INSTANT_SECONDS` of their opening: shape (n,), bool.
 
     Such rows are records of work already done, or bookings that a machine answers. Nobody waited for them, so they
     are neither arrivals of work nor a record of how fast an office answers.
     """
-    return closed_at - opened_at <= NEAR_INSTANT_SECONDS
+    return np.asarray(closed_at - opened_at <= NEAR_INSTANT_SECONDS)
 
 
 def known_before(events: pd.DataFrame, as_of: int) -> pd.DataFrame:

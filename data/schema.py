@@ -6,6 +6,7 @@ field for a person, a household, a free text, a name, a number or an exact place
 
 from __future__ import annotations
 
+import builtins
 from dataclasses import dataclass
 from enum import StrEnum
 from typing import Final, Literal
@@ -82,7 +83,7 @@ class Field:
     type: FieldType
     meaning: str
     mutable: bool = False
-    vocabulary: type[StrEnum] | None = None
+    vocabulary: builtins.type[StrEnum] | None = None
 
 
 CASE_FIELDS: Final[dict[str, Field]] = {

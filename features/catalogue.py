@@ -150,19 +150,11 @@ def _records() -> list[Feature]:
             "以往记录合计",
             "the records taken together",
         ),
-        _simple(
-            "category", "level", "record", "log_odds", None, "{key}以往逾期的多少", "how often {key} was late"
-        ),
-        _simple(
-            "promise", "level", "record", "log_odds", None, "{key}以往逾期的多少", "how often {key} were late"
-        ),
+        _simple("category", "level", "record", "log_odds", None, "{key}以往逾期的多少", "how often {key} was late"),
+        _simple("promise", "level", "record", "log_odds", None, "{key}以往逾期的多少", "how often {key} were late"),
     ]
     found += [_departure(key, parent, False) for key, parent in DEPARTURES.items()]
-    found += [
-        _departure(key, parent, True)
-        for key, parent in DEPARTURES.items()
-        if key not in ("promise", "category")
-    ]
+    found += [_departure(key, parent, True) for key, parent in DEPARTURES.items() if key not in ("promise", "category")]
     found += [
         _simple(
             key,
@@ -246,8 +238,10 @@ def _paces() -> list[Feature]:
     kinds: tuple[tuple[str, Unit, str, str], ...] = (
         ("time_to_close_91d", "log_hours", "{key}近91天的办结用时（相对承诺时限）",
          "time to close {key} over 91 days, against the promised time"),
-        ("closed_in_1_day_91d", "share", "{key}近91天1天内办结的占比", "share of {key} closed within a day, over 91 days"),
-        ("closed_in_7_days_91d", "share", "{key}近91天7天内办结的占比", "share of {key} closed within 7 days, over 91 days"),
+        ("closed_in_1_day_91d", "share", "{key}近91天1天内办结的占比",
+         "share of {key} closed within a day, over 91 days"),
+        ("closed_in_7_days_91d", "share", "{key}近91天7天内办结的占比",
+         "share of {key} closed within 7 days, over 91 days"),
         ("closed_in_30_days_91d", "share", "{key}近91天30天内办结的占比",
          "share of {key} closed within 30 days, over 91 days"),
     )  # fmt: skip
@@ -341,14 +335,12 @@ def require_available(names: Iterable[str], known_at_opening: Iterable[str]) -> 
     known = set(known_at_opening)
     for name in names:
         if name not in CATALOGUE:
-            raise UsageError(
-                f"Expected a feature of the catalogue, and '{name}' is none. See `heed features list`."
-            )
+            raise UsageError(f"Expected a feature of the catalogue, and '{name}' is none. See `heed features list`.")
         missing = [key for key in CATALOGUE[name].keys if key not in known]
         if missing:
             raise LeakError(
-                f"Feature '{name}' needs '{missing[0]}' at the opening of a case, and the imported sources know it only "
-                "at the end. In an export of last states it holds whoever ended up with the case, which says how the "
+                f"Feature '{name}' needs '{missing[0]}' at the opening of a case, and the imported sources know it "
+                "only at the end. In an export of last states it holds whoever ended up with the case, which says how the "
                 "case went: a model given it looks far better on paper than it can be on the day. Use features that "
                 "are available (`heed features list`), or import an export that says who had the case at intake, with "
                 '`at = "opened"` in its mapping.'

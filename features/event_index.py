@@ -40,10 +40,9 @@ class KeyCodes:
 
     @classmethod
     def of(cls, facts: Mapping[str, Facts]) -> KeyCodes:
+        """Codes for every value that the facts bear."""
         seen = {
-            name: pd.Index(
-                sorted(set().union(*(set(table.keys[name].dropna().unique()) for table in facts.values())))
-            )
+            name: pd.Index(sorted(set().union(*(set(table.keys[name].dropna().unique()) for table in facts.values()))))
             for name in KEY_COLUMNS
         }
         return cls(seen)
@@ -74,9 +73,7 @@ class KeyCodes:
 def _column_codes(values: pd.Index, column: pd.Series) -> Int64s:
     # Distinct values first: looking up a hundred names is cheaper than looking up a million rows.
     positions, distinct = pd.factorize(column)
-    codes = np.append(
-        values.get_indexer(distinct) + 1, UNSEEN
-    )  # factorize gives null the position -1: the last
+    codes = np.append(values.get_indexer(distinct) + 1, UNSEEN)  # factorize gives null the position -1: the last
     return codes[positions].astype(np.int64)
 
 
@@ -102,7 +99,8 @@ class _SortedFacts:
 @dataclass(frozen=True)
 class Queries:
     """Moments at which key values are asked about; encoded once per key set and sorted, since neighbouring searches
-    then touch neighbouring memory (half the time at a million rows)."""
+    then touch neighbouring memory (half the time at a million rows).
+    """
 
     at: Int64s
     keys: pd.DataFrame
@@ -133,6 +131,7 @@ class EventIndex:
 
     @classmethod
     def build(cls, facts: Mapping[str, Facts]) -> EventIndex:
+        """An index of the facts; each table is sorted under a key when that is first asked for."""
         return cls(facts, KeyCodes.of(facts))
 
     def sums(

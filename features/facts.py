@@ -1,4 +1,4 @@
-"""The event log turned into facts: small integer rows, each at the moment it became known, that windows can be summed over.
+"""The event log turned into facts: small integer rows at the moment they became known, to be summed over windows.
 
 A fact is never taken back or moved by what comes later. That is why facts are made from events and not from folded
 cases: folding lets a second closing erase the first, and a query about the time between would see the future.
@@ -68,13 +68,16 @@ _STATE: Final = {
     EventKind.WITHDRAWN.value: 0,
     EventKind.DUPLICATE.value: 0,
 }
+# Calling a case a duplicate is an answer; its duty lives on in the case that it repeats.
+_ANSWERS: Final = (EventKind.CLOSED.value, EventKind.DUPLICATE.value)
 _MOVES: Final = (EventKind.ASSIGNED.value, EventKind.TRANSFERRED.value, EventKind.HANDED_UP.value)
 
 
 @dataclass(frozen=True, slots=True)
 class Facts:
     """One fact table: `at` (n,) int64 seconds in UTC; `keys` a DataFrame of n rows with the columns `KEY_COLUMNS`,
-    null where unknown; `measures` name -> (n,) int64."""
+    null where unknown; `measures` name -> (n,) int64.
+    """
 
     at: Int64s
     keys: pd.DataFrame
@@ -86,13 +89,19 @@ class Facts:
             raise ValueError(f"Expected equally many moments, keys and measures, got {sorted(sizes)}.")
 
 
-def facts_from_events(events: pd.DataFrame, inspections: pd.DataFrame | None = None) -> dict[str, Facts]:
+def facts_from_events(
+    events: pd.DataFrame,
+    inspections: pd.DataFrame | None = None,
+    observed_until: pd.Series | None = None,
+) -> dict[str, Facts]:
     """All fact tables of an event log.
 
     Parameters
     ----------
     events : DataFrame with `data.schema.EVENT_COLUMNS`, in any order
     inspections : DataFrame with `area`, `related_category`, `known_at`, `severity`; None for none
+    observed_until : Series of int64 seconds in UTC by `case_id`, see `data.observation`
+        After it a case says nothing about promises: it may have been answered unseen. None: all were followed.
 
     Returns
     -------
@@ -105,7 +114,7 @@ def facts_from_events(events: pd.DataFrame, inspections: pd.DataFrame | None = N
     else:
         log = in_order(events)
         log["case"] = pd.factorize(log["case_id"])[0]
-    story = _Story.read(log)
+    story = _Story.read(log, _followed(log, observed_until))
     return {
         "arrivals": story.arrivals(),
         "balance": story.balance(),
@@ -125,9 +134,10 @@ class _Story:
     log: pd.DataFrame  # in order, with `case`, the state columns below, and the office carried forward
     opened: pd.DataFrame  # one row per case: its opening
     promised_at: Int64s  # per case: the promise that counted when it fell due; NEVER for none
+    followed: Int64s  # per case: how long it was looked at
 
     @classmethod
-    def read(cls, log: pd.DataFrame) -> _Story:
+    def read(cls, log: pd.DataFrame, followed: Int64s) -> _Story:
         opened = log[log["kind"] == EventKind.OPENED.value].drop_duplicates("case").set_index("case")
         opened = opened.assign(**promise_keys(opened["at"], opened["due_at"]))
         at_opening = [*_FIXED, "promise", "promise_fine"]
@@ -143,7 +153,10 @@ class _Story:
         log["change"] = log["state"] - before
         # Nothing of a case counts in its first minute, when it may yet turn out to be near-instant.
         log["known"] = log[["known_at", "counts_from"]].max(axis=1)
-        return cls(log=log, opened=opened, promised_at=_promise_that_counted(log, len(opened)))
+        promised_at = _promise_that_counted(log, len(opened))
+        # A promise that fell due when nobody looked at the case any more was neither kept nor broken.
+        promised_at[promised_at > followed] = NEVER
+        return cls(log=log, opened=opened, promised_at=promised_at, followed=followed)
 
     @property
     def _passed_over(self) -> NDArray[np.bool_]:
@@ -155,7 +168,7 @@ class _Story:
         )
         cases = np.zeros(len(self.opened), dtype=bool)
         cases[log["case"].to_numpy()[quick]] = True
-        return cases[log["case"].to_numpy("int64")]
+        return np.asarray(cases[log["case"].to_numpy("int64")])
 
     def _facts(self, rows: pd.DataFrame, at: Int64s, **measures: Int64s) -> Facts:
         return Facts(at=at, keys=rows[[*KEY_COLUMNS]].reset_index(drop=True), measures=measures)
@@ -164,13 +177,9 @@ class _Story:
         rows = self.log[(self.log["kind"] == EventKind.OPENED.value).to_numpy() & ~self._passed_over]
         seconds = promised_seconds(rows["at"], rows["due_at"])
         promised = (seconds > 0).astype(np.int64)
-        log_promise = promised * np.rint(np.log(np.maximum(seconds, 1) / 3600) * LOG_HOURS_SCALE).astype(
-            np.int64
-        )
+        log_promise = promised * np.rint(np.log(np.maximum(seconds, 1) / 3600) * LOG_HOURS_SCALE).astype(np.int64)
         n = np.ones(len(rows), dtype=np.int64)
-        return self._facts(
-            rows, rows["known"].to_numpy("int64"), n=n, promised=promised, log_promise=log_promise
-        )
+        return self._facts(rows, rows["known"].to_numpy("int64"), n=n, promised=promised, log_promise=log_promise)
 
     def balance(self) -> Facts:
         """Openings and endings where they happened, and a pair of rows for each change of office while open."""
@@ -186,9 +195,7 @@ class _Story:
 
     def matured(self) -> Facts:
         rows, late = self._at_promise()
-        return self._facts(
-            rows, rows["promised_at"].to_numpy("int64"), n=np.ones(len(rows), dtype=np.int64), late=late
-        )
+        return self._facts(rows, rows["promised_at"].to_numpy("int64"), n=np.ones(len(rows), dtype=np.int64), late=late)
 
     def overdue(self) -> Facts:
         """+1 when a promise passes unkept; what ends, reopens or moves the case afterwards changes the count."""
@@ -237,7 +244,7 @@ class _Story:
         """
         log = self.log
         keys = self.opened.index.to_numpy("int64")
-        closed = _per_case(log[log["kind"] == EventKind.CLOSED.value], len(keys))
+        closed = _per_case(log[log["kind"].isin(_ANSWERS)], len(keys))
         withdrawn = _per_case(log[_is_withdrawal(log)], len(keys))
         over = np.zeros(len(keys), dtype=bool)
         over[log["case"].to_numpy("int64")[self._passed_over]] = True
@@ -249,7 +256,8 @@ class _Story:
         for j in range(len(STAGES) - 1):
             start = opened + np.rint(STAGES[j] * seconds).astype(np.int64)
             end = np.maximum(opened + np.rint(STAGES[j + 1] * seconds).astype(np.int64), counts_from)
-            began = (seconds > 0) & ~over & (withdrawn > end) & ((closed > start) | (j == 0))
+            seen = ~over & (withdrawn > end) & (self.followed >= end)
+            began = (seconds > 0) & seen & ((closed > start) | (j == 0))
             n = np.ones(int(began.sum()), dtype=np.int64)
             done = (closed[began] <= end[began]).astype(np.int64)
             tables[f"stage_{j}"] = self._facts(rows[began], end[began], n=n, closed=done)
@@ -272,9 +280,7 @@ class _Story:
         made = (log["promised_at"] < NEVER) & (log["promised_at"] > log["counts_from"])
         log = log[made.to_numpy() & ~self._passed_over]
         last = log[log["known_at"] <= log["promised_at"]].drop_duplicates("case", keep="last")
-        ended = last["case"].isin(
-            log.loc[_is_withdrawal(log) & (log["known_at"] <= log["promised_at"]), "case"]
-        )
+        ended = last["case"].isin(log.loc[_is_withdrawal(log) & (log["known_at"] <= log["promised_at"]), "case"])
         last = last[~ended]
         return last, last["state"].to_numpy("int64")
 
@@ -283,11 +289,11 @@ def promised_seconds(opened_at: pd.Series, due_at: pd.Series) -> Int64s:
     """Time from opening to promise in seconds, shape (n,); 0 where no promise was made, or one in the past."""
     due = due_at.fillna(0).to_numpy("int64")
     due = np.where(due >= NEVER, 0, due)
-    return np.maximum(due - opened_at.to_numpy("int64"), 0)
+    return np.asarray(np.maximum(due - opened_at.to_numpy("int64"), 0))
 
 
 def promise_keys(opened_at: pd.Series, due_at: pd.Series) -> dict[str, pd.Series]:
-    """The promised time as keys `promise` (octaves of hours, from 4 hours to 2 years) and `promise_fine` (half octaves).
+    """The promised time as keys: `promise` (octaves of hours, 4 hours to 2 years) and `promise_fine` (half octaves).
 
     Null where no promise was made. What was promised about as long ago fails about as often: the best guess for a type
     of problem that has no record of its own yet.
@@ -320,7 +326,15 @@ def _office_changed(rows: pd.DataFrame) -> pd.Series:
 
 
 def _is_withdrawal(rows: pd.DataFrame) -> pd.Series:
-    return rows["kind"].isin((EventKind.WITHDRAWN.value, EventKind.DUPLICATE.value))
+    return rows["kind"] == EventKind.WITHDRAWN.value
+
+
+def _followed(log: pd.DataFrame, observed_until: pd.Series | None) -> Int64s:
+    """How long each case was looked at, by its number in the log; NEVER where it always was."""
+    first = log.drop_duplicates("case")
+    if observed_until is None:
+        return np.full(len(first), NEVER, dtype=np.int64)
+    return np.asarray(observed_until.reindex(first["case_id"]).fillna(NEVER).to_numpy("int64"))
 
 
 def _promise_that_counted(log: pd.DataFrame, n_cases: int) -> Int64s:

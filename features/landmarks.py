@@ -17,8 +17,8 @@ def opening_landmarks(cases: pd.DataFrame) -> pd.DataFrame:
 
     Returns
     -------
-    DataFrame in the same order, with `case_id`, `opened_at` and `landmark_at` (int64 seconds in UTC), `due_at` (the promise as it
-    stood at opening; `NEVER` for none), and the key columns as the opening named them. The office is null where only
+    DataFrame in the same order, with `case_id`, `opened_at` and `landmark_at` (int64 seconds in UTC), `due_at` (the
+    promise as it stood at opening; `NEVER` for none), and the key columns as the opening named them. The office is null where only
     a later event names one.
     """
     frame = cases[["case_id", *KEY_COLUMNS[:4]]].copy()
@@ -32,6 +32,4 @@ def opening_landmarks(cases: pd.DataFrame) -> pd.DataFrame:
 
 def queries_at(landmarks: pd.DataFrame) -> Queries:
     """The landmarks as queries of the event index."""
-    return Queries(
-        landmarks["landmark_at"].to_numpy("int64"), landmarks[[*KEY_COLUMNS]].reset_index(drop=True)
-    )
+    return Queries(landmarks["landmark_at"].to_numpy("int64"), landmarks[[*KEY_COLUMNS]].reset_index(drop=True))

@@ -43,9 +43,7 @@ class Matrix:
 
     def rows(self, chosen: np.ndarray) -> Matrix:
         """The landmarks that a boolean mask or positions choose."""
-        parts = (
-            frame.iloc[np.flatnonzero(chosen) if chosen.dtype == bool else chosen] for frame in self._frames()
-        )
+        parts = (frame.iloc[np.flatnonzero(chosen) if chosen.dtype == bool else chosen] for frame in self._frames())
         return Matrix(*(part.reset_index(drop=True) for part in parts))
 
     def _frames(self) -> tuple[pd.DataFrame, pd.DataFrame, pd.DataFrame]:
@@ -60,6 +58,7 @@ def opening_matrix(
     inspections: pd.DataFrame | None = None,
     names: Sequence[str] | None = None,
     cases: pd.DataFrame | None = None,
+    observed_until: pd.Series | None = None,
 ) -> Matrix:
     """Features of every case at the moment of its opening.
 
@@ -72,6 +71,7 @@ def opening_matrix(
     inspections : places inspected, or None
     names : features to work out; all available ones when None
     cases : the cases to make landmarks of; all cases of `events` when None
+    observed_until : how far each case was followed, see `data.observation`; None for all
 
     Raises
     ------
@@ -80,7 +80,7 @@ def opening_matrix(
     """
     chosen = available(known_at_opening) if names is None else list(names)
     require_available(chosen, known_at_opening)
-    index = EventIndex.build(facts_from_events(events, inspections))
+    index = EventIndex.build(facts_from_events(events, inspections, observed_until))
     landmarks = opening_landmarks(fold_cases(events) if cases is None else cases)
     return matrix_at(index, landmarks, chosen, time_zone=time_zone)
 
@@ -124,9 +124,7 @@ class _Asked:
     time_zone: str
 
     def sums(self, table: str, measures: Sequence[str], key: str, window: int | None) -> dict[str, Floats]:
-        found = self.records.index.sums(
-            table, measures, RECORD_KEYS[key].columns, self.records.queries, window
-        )
+        found = self.records.index.sums(table, measures, RECORD_KEYS[key].columns, self.records.queries, window)
         return {name: values.astype(np.float64) for name, values in found.items()}
 
     def local(self, column: str) -> pd.Series:
@@ -251,11 +249,11 @@ def _weekday(column: str) -> _Compute:
 
 
 def _ratio(part: Floats, whole: Floats) -> Floats:
-    return np.divide(part, whole, out=np.full(len(part), np.nan), where=whole > 0)
+    return np.asarray(np.divide(part, whole, out=np.full(len(part), np.nan), where=whole > 0))
 
 
 def _base_score(asked: _Asked, _name: str) -> Floats:
-    return np.sum(list(asked.offset_parts.values()), axis=0)
+    return np.asarray(np.sum(list(asked.offset_parts.values()), axis=0))
 
 
 _OWN: Final[dict[str, _Compute]] = {

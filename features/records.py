@@ -97,12 +97,8 @@ class Records:
         if (key, window) not in self._matured:
             known = RECORD_KEYS[key]
             sums = self.index.sums("matured", ("n", "late"), known.columns, self.queries, window)
-            prior: Floats | float = (
-                _PRIOR_SHARE if known.parent is None else self.matured(known.parent, window)
-            )
-            self._matured[key, window] = (sums["late"] + known.strength * prior) / (
-                sums["n"] + known.strength
-            )
+            prior: Floats | float = _PRIOR_SHARE if known.parent is None else self.matured(known.parent, window)
+            self._matured[key, window] = (sums["late"] + known.strength * prior) / (sums["n"] + known.strength)
         return self._matured[key, window]
 
     def hazard(self, key: str, window: int | None, stage: int) -> Floats:
@@ -110,12 +106,8 @@ class Records:
         if (key, window, stage) not in self._hazard:
             known = RECORD_KEYS[key]
             sums = self.index.sums(f"stage_{stage}", ("n", "closed"), known.columns, self.queries, window)
-            prior: Floats | float = (
-                _PRIOR_HAZARD if known.parent is None else self.hazard(known.parent, window, stage)
-            )
-            self._hazard[key, window, stage] = (sums["closed"] + known.strength * prior) / (
-                sums["n"] + known.strength
-            )
+            prior: Floats | float = _PRIOR_HAZARD if known.parent is None else self.hazard(known.parent, window, stage)
+            self._hazard[key, window, stage] = (sums["closed"] + known.strength * prior) / (sums["n"] + known.strength)
         return self._hazard[key, window, stage]
 
     def life_table(self, key: str, window: int | None) -> Floats:
@@ -134,9 +126,7 @@ class Records:
 
     def recent(self, key: str) -> Floats:
         """Log-odds of a broken promise among the last 30 that fell due, shrunken towards all of them; shape (n,)."""
-        sums = self.index.last(
-            "matured", ("n", "late"), RECORD_KEYS[key].columns, self.queries, _RECENT_CASES
-        )
+        sums = self.index.last("matured", ("n", "late"), RECORD_KEYS[key].columns, self.queries, _RECENT_CASES)
         prior = self.matured(key, ALL)
         share = (sums["late"] + _RECENT_STRENGTH * prior) / (sums["n"] + _RECENT_STRENGTH)
         return logit(np.clip(share, 0.002, 0.998))

@@ -14,6 +14,8 @@ Floats = NDArray[np.float64]
 
 # Ten cases of the city's rate: the rate of a type seen once is not 0 or 1.
 _CATEGORY_STRENGTH = 10.0
+
+
 def baseline_probabilities(train: Matrix, outcome: Floats, test: Matrix) -> dict[str, Floats]:
     """Probabilities of every baseline for the test landmarks.
 

@@ -67,8 +67,10 @@ class Calibration:
         return np.asarray(1.0 / (1.0 + np.exp(-(self.intercept + self.slope * score))), dtype=np.float64)
 
     def as_dict(self) -> dict[str, Any]:
+        """Plain values for JSON."""
         return {"slope": self.slope, "intercept": self.intercept, "n": self.n}
 
     @classmethod
     def from_dict(cls, values: dict[str, Any]) -> Self:
+        """What `as_dict` gave."""
         return cls(slope=float(values["slope"]), intercept=float(values["intercept"]), n=int(values["n"]))

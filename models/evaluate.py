@@ -37,6 +37,7 @@ class Figures:
     base_rate: float
 
     def as_dict(self) -> dict[str, float | int]:
+        """Plain values for JSON."""
         return asdict(self)
 
 

@@ -25,9 +25,7 @@ Floats = NDArray[np.float64]
 _STILL = 1e-9
 
 
-def percentage_points(
-    contributions: Floats, base: Floats, link: Callable[[Floats], Floats]
-) -> tuple[Floats, Floats]:
+def percentage_points(contributions: Floats, base: Floats, link: Callable[[Floats], Floats]) -> tuple[Floats, Floats]:
     """Allocate calibrated probabilities to the parts of their scores.
 
     Parameters

@@ -72,6 +72,7 @@ class LinearPart:
         return np.asarray(self.intercept + self.parts(features).to_numpy().sum(axis=1), dtype=np.float64)
 
     def as_dict(self) -> dict[str, Any]:
+        """Plain values for JSON."""
         return {
             "columns": list(self.columns),
             "mean": self.mean.tolist(),
@@ -82,6 +83,7 @@ class LinearPart:
 
     @classmethod
     def from_dict(cls, values: dict[str, Any]) -> Self:
+        """What `as_dict` gave."""
         arrays = (np.asarray(values[name], dtype=np.float64) for name in ("mean", "scale", "coefficient"))
         mean, scale, coefficient = arrays
         return cls(tuple(values["columns"]), mean, scale, coefficient, float(values["intercept"]))

@@ -43,12 +43,8 @@ def stored_reasons(explanation: Explanation, matrix: Matrix) -> list[str]:
     result = []
     for i, row in enumerate(told):
         chosen = [j for j in largest[i] if abs(points[i, j]) >= _LEAST_POINTS]
-        parts: list[dict[str, Any]] = [
-            {"feature": "base", "points": round(100 * float(explanation.base[i]), 4)}
-        ]
-        parts += [
-            _reason(str(names[j]), float(points[i, j]), {str(k): v for k, v in row.items()}) for j in chosen
-        ]
+        parts: list[dict[str, Any]] = [{"feature": "base", "points": round(100 * float(explanation.base[i]), 4)}]
+        parts += [_reason(str(names[j]), float(points[i, j]), {str(k): v for k, v in row.items()}) for j in chosen]
         result.append(json.dumps(parts, ensure_ascii=False, separators=(",", ":")))
     return result
 
@@ -140,6 +136,15 @@ def _weekday(value: float) -> Text:
     return _WEEKDAYS[int(value)]
 
 
+def _closed_within(share: float, days: int) -> Text:
+    span = "a day" if days == 1 else f"{days} days"
+    return f"近91天{_percent(share)}在{days}天内办结", f"{_percent(share)} closed within {span}, over 91 days"
+
+
+def _arrived(count: float, days: int) -> Text:
+    return f"近{days}天来件{count:.0f}件", f"{count:.0f} cases came in over {days} days"
+
+
 _MONTHLY: Final[dict[str, Text]] = {
     "more": ("近28天逾期多于以往", "late more often in the last 28 days than before"),
     "less": ("近28天逾期少于以往", "late less often in the last 28 days than before"),
@@ -186,21 +191,12 @@ _BY_PREFIX: Final[dict[str, Callable[[float], Text]]] = {
         f"近91天通常用时为承诺时限的{_times(v)}倍",
         f"over 91 days it typically took {_times(v)} times the promised time",
     ),
-    **{
-        f"closed_in_{days}_day{'s' if days > 1 else ''}_91d": (
-            lambda v, days=days: (
-                f"近91天{_percent(v)}在{days}天内办结",
-                f"{_percent(v)} closed within {days} day{'s' if days > 1 else ''}, over 91 days",
-            )
-        )
-        for days in (1, 7, 30)
-    },
-    **{
-        f"arrivals_{days}d": (
-            lambda v, days=days: (f"近{days}天来件{v:.0f}件", f"{v:.0f} cases came in over {days} days")
-        )
-        for days in (7, 28, 91)
-    },
+    "closed_in_1_day_91d": lambda v: _closed_within(v, 1),
+    "closed_in_7_days_91d": lambda v: _closed_within(v, 7),
+    "closed_in_30_days_91d": lambda v: _closed_within(v, 30),
+    "arrivals_7d": lambda v: _arrived(v, 7),
+    "arrivals_28d": lambda v: _arrived(v, 28),
+    "arrivals_91d": lambda v: _arrived(v, 91),
 }  # fmt: skip
 
 _OWN: Final[dict[str, Callable[[float], Text]]] = {

@@ -133,8 +133,7 @@ class Registry:
         """Write beside the target and rename: a version is there whole, or it is not there."""
         self.folder.mkdir(parents=True, exist_ok=True)
         manifest = {
-            name: {"sha256": hashlib.sha256(data).hexdigest(), "bytes": len(data)}
-            for name, data in files.items()
+            name: {"sha256": hashlib.sha256(data).hexdigest(), "bytes": len(data)} for name, data in files.items()
         }
         with tempfile.TemporaryDirectory(dir=self.folder, prefix=".new-") as made:
             for name, data in files.items():
@@ -145,9 +144,7 @@ class Registry:
                 os.rename(made, target)  # noqa: PTH104  Path.rename follows the same call; this one names it
             Path(made).mkdir(exist_ok=True)
         if not target.exists():
-            raise ModelError(
-                f"{target.name}: could not be written to {self.folder}. Check space and rights there."
-            )
+            raise ModelError(f"{target.name}: could not be written to {self.folder}. Check space and rights there.")
 
 
 def _content_hash(files: dict[str, bytes]) -> str:
@@ -163,9 +160,7 @@ def _checked_bytes(path: Path, promised: dict[str, Any] | None) -> bytes:
     if promised is None or not path.is_file():
         raise ModelError(f"{where}: missing. Restore the folder from a backup, or train again.")
     if path.stat().st_size > _LARGEST_FILE:
-        raise ModelError(
-            f"{where}: larger than {_LARGEST_FILE:,} bytes; heed writes no such file. Train again."
-        )
+        raise ModelError(f"{where}: larger than {_LARGEST_FILE:,} bytes; heed writes no such file. Train again.")
     data = path.read_bytes()
     if hashlib.sha256(data).hexdigest() != promised.get("sha256"):
         raise ModelError(

@@ -97,9 +97,7 @@ class RiskModel:
     threads: int = 1
     card: dict[str, Any] = field(default_factory=dict)
 
-    def fit(
-        self, matrix: Matrix, outcome: Floats, *, cut: int, calibration: Calibration | None = None
-    ) -> Self:
+    def fit(self, matrix: Matrix, outcome: Floats, *, cut: int, calibration: Calibration | None = None) -> Self:
         """Fit to n matured landmarks.
 
         Parameters
@@ -126,9 +124,7 @@ class RiskModel:
             init_score=base_score(matrix),
             free_raw_data=True,
         )
-        self.booster_ = lgb.train(
-            {**PARAMETERS, "num_threads": self.threads}, data, num_boost_round=self.rounds
-        )
+        self.booster_ = lgb.train({**PARAMETERS, "num_threads": self.threads}, data, num_boost_round=self.rounds)
         self.linear_ = LinearPart.fit(matrix.features, outcome)
         counted = matrix.landmarks["category"].value_counts()
         self.evidence_ = {str(name): int(count) for name, count in sorted(counted.items())}
@@ -225,9 +221,7 @@ class RiskModel:
         model.feature_names_in_ = described["features"]
         model.booster_ = lgb.Booster(model_str=files["booster.txt"].decode())
         if model.booster_.feature_name() != model.feature_names_in_:
-            raise ModelError(
-                "The trees and the description of the model name different features. Train again."
-            )
+            raise ModelError("The trees and the description of the model name different features. Train again.")
         model.evidence_ = described["evidence"]
         model.calibration_ = Calibration.from_dict(described["calibration"])
         model.trained_before_ = described["trained_before"]
@@ -235,7 +229,7 @@ class RiskModel:
         return model
 
     def _belief(self, matrix: Matrix) -> Floats:
-        """s = n / (n + strength) per landmark, by the matured training cases of its category; 0 for an unseen one."""
+        """The s of each landmark, by the matured training cases of its category; 0 for an unseen one."""
         evidence = matrix.landmarks["category"].map(self.evidence_).fillna(0).to_numpy(np.float64)
         return evidence / (evidence + self.evidence_strength)
 

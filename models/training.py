@@ -65,6 +65,7 @@ class History:
         inspections: pd.DataFrame | None = None,
         names: Sequence[str] | None = None,
         outcome: str = "late",
+        observed_until: pd.Series | None = None,
     ) -> History:
         """Read the history as it was known strictly before `as_of`.
 
@@ -81,9 +82,7 @@ class History:
             raise UsageError(f"--outcome: expected one of {', '.join(OUTCOMES)}, got '{outcome}'.")
         known = known_before(events, as_of)
         if known.empty:
-            raise NotEnoughDataError(
-                "Nothing was known at that moment. Import a file first: `heed import FILE`."
-            )
+            raise NotEnoughDataError("Nothing was known at that moment. Import a file first: `heed import FILE`.")
         cases = fold_cases(known)
         matrix = opening_matrix(
             known,
@@ -92,11 +91,13 @@ class History:
             inspections=inspections,
             names=names,
             cases=cases,
+            observed_until=observed_until,
         )
-        instant = is_near_instant(
-            cases["opened_at"].to_numpy("int64"), cases["first_closed_at"].to_numpy("int64")
-        )
-        return cls(matrix, cases, late(cases, as_of=as_of), as_of, int(instant.sum()))
+        followed = None
+        if observed_until is not None:
+            followed = observed_until.reindex(cases["case_id"]).fillna(as_of).to_numpy("int64")
+        instant = is_near_instant(cases["opened_at"].to_numpy("int64"), cases["first_closed_at"].to_numpy("int64"))
+        return cls(matrix, cases, late(cases, as_of=as_of, observed_until=followed), as_of, int(instant.sum()))
 
 
 def train(history: History, *, cut: int | None = None, rounds: int = 300, threads: int = 1) -> RiskModel:

@@ -1,0 +1,49 @@
+"""Everything that the boundary is checked on, in one place."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+from data.boundary import Violation, schema_violations, violations
+from data.errors import UsageError
+from data.mapping import SHIPPED
+from data.schema import CASE_FIELDS, EVENT_FIELDS
+from data.tables import metadata
+from features.catalogue import CATALOGUE, catalogue_violations
+from models.registry import Registry
+
+
+def check(model: Path | None = None) -> list[Violation]:
+    """What the schema, the catalogue and a model version hold against the boundary; empty when it holds.
+
+    Raises
+    ------
+    ModelError
+        If the model's hashes do not match.
+    """
+    found = schema_violations() + catalogue_violations()
+    if model is not None:
+        found += violations(f"model {model.name}", _model_features(model))
+    return found
+
+
+def checked_parts(model: Path | None = None) -> dict[str, int]:
+    """What was looked at, and how many names it has."""
+    parts = {
+        "fields of the allow-list": len(CASE_FIELDS) + len(EVENT_FIELDS),
+        "columns of the store": sum(len(table.columns) for table in metadata.sorted_tables),
+        "features": len(CATALOGUE),
+        "shipped mappings": len(list(SHIPPED.glob("*.toml"))),
+    }
+    if model is not None:
+        parts["features of the model"] = len(_model_features(model))
+    return parts
+
+
+def _model_features(folder: Path) -> list[str]:
+    if not (folder / "manifest.json").is_file():
+        raise UsageError(f"--model: expected the folder of a model version, and {folder.name} has no manifest.json.")
+    stored = Registry(folder.parent).load(folder.name)
+    names: list[str] = json.loads(stored.files["model.json"])["features"]
+    return names

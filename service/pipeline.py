@@ -1,0 +1,235 @@
+"""The steps of the daily work, one function each: train, score, detect."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import Any, Final
+
+import numpy as np
+import pandas as pd
+
+from data.errors import NotEnoughDataError, UsageError
+from data.event_log import NEVER, fold_cases
+from data.observation import observed_until
+from data.store import Store
+from features.event_index import EventIndex
+from features.facts import facts_from_events
+from features.landmarks import opening_landmarks
+from features.matrix import matrix_at
+from models.reasons import OVERDUE_REASONS, stored_reasons
+from models.registry import Registry
+from models.risk import RiskModel
+from models.signals import SignalSettings, detect_signals, pressure, weekly_counts
+from models.training import History, Progress, train
+
+# From what risk on a case is worth an officer's morning. Words for people; nothing is decided by them.
+HIGH: Final = 0.5
+MEDIUM: Final = 0.25
+# A case that no import has shown for so long may have been closed unseen: it is reported, and not listed as open.
+STALE_AFTER: Final = 30 * 86_400
+
+
+def silent(_text: str, _done: int, _total: int) -> None:
+    """Progress that nobody watches."""
+
+
+def history_of(
+    store: Store, *, as_of: int | None = None, outcome: str = "late", names: Sequence[str] | None = None
+) -> History:
+    """The store's history as known strictly before `as_of`; everything when None.
+
+    Raises
+    ------
+    NotEnoughDataError
+        If the store holds no case.
+    """
+    moment = _moment(store, as_of)
+    return History.build(
+        store.read_events(as_of=moment),
+        as_of=moment,
+        time_zone=store.time_zone(),
+        known_at_opening=store.known_at_opening(),
+        inspections=store.read_inspections(moment),
+        names=names,
+        outcome=outcome,
+        observed_until=observed_until(store),
+    )
+
+
+def train_model(
+    store: Store, registry: Registry, *, as_of: int | None = None, outcome: str = "late", promote: bool = True
+) -> tuple[str, RiskModel]:
+    """Train on all that is known, save, and put it to use; returns its version and the model."""
+    history = history_of(store, as_of=as_of, outcome=outcome)
+    model = train(history)
+    model.card = {
+        "trained_before": datetime.fromtimestamp(history.as_of, UTC).isoformat(),
+        "sources": sorted(store.sources()["source"]),
+        "near_instant_left_out": history.near_instant,
+    }
+    version = registry.save(outcome, model.to_files())
+    if promote:
+        registry.promote(outcome, version)
+    return version, model
+
+
+def champion(registry: Registry, outcome: str = "late") -> tuple[str, RiskModel]:
+    """The model in use.
+
+    Raises
+    ------
+    UsageError
+        If there is none yet.
+    """
+    version = registry.champion(outcome)
+    if version is None:
+        raise UsageError(f"There is no model for '{outcome}' yet. Make one with `heed train`.")
+    return version, RiskModel.from_files(registry.load(version).files)
+
+
+@dataclass(frozen=True, slots=True)
+class Scored:
+    """What a scoring found: when, with which model, and how many open cases of each kind."""
+
+    as_of: int
+    model_version: str
+    open_cases: int
+    overdue: int
+    not_seen_lately: int
+    without_promise: int
+    high: int
+    expected_late: float
+
+
+def score_open_cases(
+    store: Store, registry: Registry, *, as_of: int | None = None, progress: Progress = silent
+) -> Scored:
+    """Score every case that is open, and store risk and reasons.
+
+    A case whose promise has passed is not at risk any more: it is late, and is stored as that. A case without a
+    promise cannot be late and is not scored.
+    """
+    moment = _moment(store, as_of)
+    version, model = champion(registry)
+    events = store.read_events(as_of=moment)
+    if events.empty:
+        raise NotEnoughDataError("No case was known at that moment. Import a file first: `heed import FILE`.")
+    progress("score", 0, 3)
+    cases = fold_cases(events)
+    followed = observed_until(store)
+    open_cases = cases[(cases["closed_at"] == NEVER) & (cases["withdrawn_known_at"] == NEVER)]
+    stale = followed.reindex(open_cases["case_id"]).to_numpy("int64") < moment - STALE_AFTER
+    active = open_cases[~stale]
+    due = active["due_at_opening"]
+    ahead = active[(due < NEVER) & (due >= moment)].reset_index(drop=True)
+    past = active[due < moment].reset_index(drop=True)
+    index = EventIndex.build(facts_from_events(events, store.read_inspections(moment), followed))
+    progress("score", 1, 3)
+    risks = _risks(model, version, index, ahead, store.time_zone(), moment)
+    progress("score", 2, 3)
+    overdue = _overdue(past, version, moment)
+    store.write_risks(pd.concat([risks, overdue], ignore_index=True), as_of=moment)
+    progress("score", 3, 3)
+    return Scored(
+        as_of=moment,
+        model_version=version,
+        open_cases=len(active),
+        overdue=len(past),
+        not_seen_lately=int(stale.sum()),
+        without_promise=int((due == NEVER).sum()),
+        high=int((risks["band"] == "high").sum()),
+        expected_late=float(risks["probability"].sum()),
+    )
+
+
+def _risks(
+    model: RiskModel, version: str, index: EventIndex, cases: pd.DataFrame, time_zone: str, as_of: int
+) -> pd.DataFrame:
+    landmarks = opening_landmarks(cases)
+    matrix = matrix_at(index, landmarks, model.feature_names_in_, time_zone=time_zone)
+    explanation = model.explain(matrix)
+    probability = np.clip(explanation.probability, 0.0, 1.0)
+    return _risk_frame(landmarks, version, as_of, probability, band(probability), stored_reasons(explanation, matrix))
+
+
+def _overdue(cases: pd.DataFrame, version: str, as_of: int) -> pd.DataFrame:
+    certain = np.ones(len(cases))
+    return _risk_frame(opening_landmarks(cases), version, as_of, certain, band(certain), [OVERDUE_REASONS] * len(cases))
+
+
+def _risk_frame(
+    landmarks: pd.DataFrame, version: str, as_of: int, probability: Any, bands: Any, reasons: list[str]
+) -> pd.DataFrame:
+    return pd.DataFrame(
+        {
+            "case_id": landmarks["case_id"],
+            "outcome": "late",
+            "as_of": as_of,
+            "model_version": version,
+            "landmark_at": landmarks["landmark_at"],
+            "probability": probability,
+            "band": bands,
+            "reasons": reasons,
+        }
+    )
+
+
+def band(probability: np.ndarray) -> np.ndarray:
+    """The word for a probability: high from 0.5, medium from 0.25, low below."""
+    return np.select([probability >= HIGH, probability >= MEDIUM], ["high", "medium"], "low")
+
+
+@dataclass(frozen=True, slots=True)
+class Detected:
+    """What a detection found."""
+
+    as_of: int
+    signals: pd.DataFrame
+    pressure: pd.DataFrame
+    series: int
+    weeks: int
+
+
+def detect(
+    store: Store,
+    *,
+    as_of: int | None = None,
+    settings: SignalSettings | None = None,
+    progress: Progress = silent,
+) -> Detected:
+    """Find weak signals and measure pressure, and store both."""
+    moment = _moment(store, as_of)
+    events = store.read_events(as_of=moment)
+    if events.empty:
+        raise NotEnoughDataError("No case was known at that moment. Import a file first: `heed import FILE`.")
+    zone = store.time_zone()
+    progress("signals", 0, 2)
+    cases = fold_cases(events)
+    counts = weekly_counts(cases, as_of=moment, time_zone=zone)
+    found = detect_signals(counts, settings=settings or SignalSettings())
+    progress("signals", 1, 2)
+    expected = _expected_late(store, moment)
+    measured = pd.concat(
+        [
+            pressure(cases, as_of=moment, unit=unit, time_zone=zone, expected_late=expected)
+            for unit in ("area", "office")
+        ],
+        ignore_index=True,
+    )
+    store.write_signals(found.assign(as_of=moment), as_of=moment)
+    store.write_pressure(measured, as_of=moment)
+    progress("signals", 2, 2)
+    return Detected(moment, found, measured, counts.counts.shape[1], counts.counts.shape[0])
+
+
+def _expected_late(store: Store, as_of: int) -> pd.Series | None:
+    """Probability by case of the scoring at the same moment; None where nothing was scored then."""
+    risks = store.read_risks(as_of)
+    return None if risks.empty else risks.set_index("case_id")["probability"]
+
+
+def _moment(store: Store, as_of: int | None) -> int:
+    """By default just after the last thing known, so that the newest event counts."""
+    return store.last_known_at() + 1 if as_of is None else as_of
