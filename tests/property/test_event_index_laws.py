@@ -101,14 +101,10 @@ def test_a_key_never_seen_sums_to_nothing(log, at):
 def test_one_case_is_answered_as_many_are(log, at):
     """A query alone gives what it gives among others, in any order."""
     index = EventIndex.build(facts_from_events(log))
-    rows = [
-        {**KEYS, "area": area, "category": kind} for area in ("A1", "A2") for kind in ("drain", "light", None)
-    ]
+    rows = [{**KEYS, "area": area, "category": kind} for area in ("A1", "A2") for kind in ("drain", "light", None)]
     keys = pd.DataFrame(rows, columns=list(KEY_COLUMNS))
     moments_asked = np.array([at + 3600 * i for i in range(len(rows))])
-    together = index.sums(
-        "matured", ["n", "late"], ("category", "area"), Queries(moments_asked, keys), 7 * _DAY
-    )
+    together = index.sums("matured", ["n", "late"], ("category", "area"), Queries(moments_asked, keys), 7 * _DAY)
     for i in range(len(rows)):
         alone = Queries(moments_asked[i : i + 1], keys.iloc[i : i + 1].reset_index(drop=True))
         single = index.sums("matured", ["n", "late"], ("category", "area"), alone, 7 * _DAY)

@@ -52,11 +52,7 @@ def arrivals(events: pd.DataFrame, t: int, days: int, **keys: str) -> int:
     count = 0
     for story in _stories(events):
         at = story[0]["known_at"] + 60
-        if (
-            not _passed_over(story)
-            and t - days * _DAY <= at < t
-            and _matches(story[0], story[0]["office"], keys)
-        ):
+        if not _passed_over(story) and t - days * _DAY <= at < t and _matches(story[0], story[0]["office"], keys):
             count += 1
     return count
 
@@ -66,12 +62,7 @@ def matured(events: pd.DataFrame, t: int, days: int, **keys: str) -> tuple[int, 
     n = late = 0
     for story in _stories(events):
         due = story[0]["due_at"]
-        if (
-            pd.isna(due)
-            or not t - days * _DAY <= due < t
-            or _passed_over(story)
-            or story[0]["known_at"] + 60 >= due
-        ):
+        if pd.isna(due) or not t - days * _DAY <= due < t or _passed_over(story) or story[0]["known_at"] + 60 >= due:
             continue
         known = [row for row in story if row["known_at"] <= due]
         if any(row["kind"] in ("withdrawn", "duplicate") for row in known):
