@@ -18,6 +18,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any, Final, Self
@@ -186,7 +187,10 @@ class RiskModel:
             "card": self.card,
         }
         return {
-            "booster.txt": self.booster_.model_to_string().encode(),
+            # The number of threads is not part of a model, and must not change its version.
+            "booster.txt": re.sub(
+                r"\[num_threads: \d+\]", "[num_threads: 0]", self.booster_.model_to_string()
+            ).encode(),
             "model.json": json.dumps(description, indent=1, sort_keys=True, ensure_ascii=False).encode(),
         }
 

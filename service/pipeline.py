@@ -18,6 +18,7 @@ from features.event_index import EventIndex
 from features.facts import facts_from_events
 from features.landmarks import opening_landmarks
 from features.matrix import matrix_at
+from models.office_record import office_records
 from models.reasons import OVERDUE_REASONS, stored_reasons
 from models.registry import Registry
 from models.risk import RiskModel
@@ -58,11 +59,9 @@ def history_of(
     )
 
 
-def train_model(
-    store: Store, registry: Registry, *, as_of: int | None = None, outcome: str = "late", promote: bool = True
-) -> tuple[str, RiskModel]:
-    """Train on all that is known, save, and put it to use; returns its version and the model."""
-    history = history_of(store, as_of=as_of, outcome=outcome)
+def train_model(store: Store, registry: Registry, history: History, *, promote: bool = True) -> tuple[str, RiskModel]:
+    """Train on a history of the store, save, and put the model to use; returns its version and the model."""
+    outcome = history.outcome.name
     model = train(history)
     model.card = {
         "trained_before": datetime.fromtimestamp(history.as_of, UTC).isoformat(),
@@ -183,11 +182,14 @@ def band(probability: np.ndarray) -> np.ndarray:
 
 @dataclass(frozen=True, slots=True)
 class Detected:
-    """What a detection found."""
+    """What a detection found: signals, pressure, and the record of each office against its own past
+    (`models.office_record`).
+    """
 
     as_of: int
     signals: pd.DataFrame
     pressure: pd.DataFrame
+    offices: pd.DataFrame
     series: int
     weeks: int
 
@@ -221,7 +223,9 @@ def detect(
     store.write_signals(found.assign(as_of=moment), as_of=moment)
     store.write_pressure(measured, as_of=moment)
     progress("signals", 2, 2)
-    return Detected(moment, found, measured, counts.counts.shape[1], counts.counts.shape[0])
+    matured = facts_from_events(events, observed_until=observed_until(store))["matured"]
+    offices = office_records(matured, as_of=moment)
+    return Detected(moment, found, measured, offices, counts.matrix.shape[1], counts.matrix.shape[0])
 
 
 def _expected_late(store: Store, as_of: int) -> pd.Series | None:

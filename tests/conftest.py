@@ -8,6 +8,13 @@ from pathlib import Path
 import pytest
 from hypothesis import HealthCheck, settings
 
+from data.import_cases import import_file
+from data.mapping import find_mapping
+from data.store import Store
+from data.synthetic import CityPlan, simulate_city, write_city
+from models.training import History
+from service.pipeline import history_of
+
 
 # Random tests are the same on every machine and every day; a failing example is then everybody's.
 settings.register_profile(
@@ -38,3 +45,28 @@ def postgres_url() -> str:
     if not url:
         pytest.skip("HEED_TEST_POSTGRES_URL is not set: no PostgreSQL to test on")
     return url
+
+
+@pytest.fixture(scope="session")
+def small_city():
+    """A simulated city of about 4,000 cases, with its planted truth."""
+    return simulate_city(7, CityPlan(cases=4000, villages=12, towns=3))
+
+
+@pytest.fixture(scope="session")
+def small_city_url(small_city, tmp_path_factory) -> str:
+    """A store that holds the small city, imported through the door; read it, don't write to it."""
+    folder = tmp_path_factory.mktemp("city")
+    url = f"sqlite:///{folder / 'city.db'}"
+    with Store.open(url, create=True) as store:
+        paths = write_city(small_city, folder)
+        import_file(store, paths["events"], find_mapping("demo"), extracted_at=small_city.end - 1)
+        store.write_places(small_city.areas, small_city.offices, small_city.categories, small_city.inspections)
+    return url
+
+
+@pytest.fixture(scope="session")
+def small_history(small_city_url) -> History:
+    """What the small city's store knows, ready to learn from."""
+    with Store.open(small_city_url) as store:
+        return history_of(store)

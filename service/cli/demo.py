@@ -87,11 +87,15 @@ def _build(made: _Demo, seed: int, step: Step) -> tuple[SimulatedCity, Store, tu
         import_file(store, paths["events"], find_mapping("demo"), extracted_at=city.end - 1, progress=step)
         store.write_places(city.areas, city.offices, city.categories, city.inspections)
     registry = Registry(Settings.read(store_url=made.url).models_folder())
+    with made.step("features"):
+        step("features", 0, 1)
+        history = history_of(store, as_of=city.end)
+        step("features", 1, 1)
     with made.step("backtest"):
-        tested = backtest(history_of(store, as_of=city.end), share=_SPLIT, progress=step)
+        tested = backtest(history, share=_SPLIT, progress=step)
     with made.step("train"):
         step("train", 0, 1)
-        version, _model = train_model(store, registry, as_of=city.end)
+        version, _model = train_model(store, registry, history)
         step("train", 1, 1)
     with made.step("score"):
         scored = score_open_cases(store, registry, as_of=city.end, progress=step)
@@ -115,8 +119,7 @@ def _summary(
     version: str,
 ) -> dict[str, Any]:
     figures = tested.as_dict()
-    pressed = detected.pressure
-    high = sorted(pressed.loc[(pressed["unit_kind"] == "office") & (pressed["level"] == "high"), "unit"])
+    behind = sorted(detected.offices.loc[detected.offices["fell_behind"], "office"])
     rises = detected.signals[detected.signals["direction"] == "rise"]
     cells = sorted(zip(rises["area"], rises["category"], strict=True))
     return {
@@ -132,14 +135,14 @@ def _summary(
         "high_risk": scored.high,
         "signals_found": len(detected.signals),
         "signals": [{"area": area, "category": category} for area, category in cells],
-        "offices_under_high_pressure": high,
+        "offices_fallen_behind": behind,
         "planted": {
             "failing_office": city.truth.failing_office,
             "rising_area": city.truth.rising_area,
             "rising_category": city.truth.rising_category,
         },
         "planted_found": {
-            "failing_office": city.truth.failing_office in high,
+            "failing_office": city.truth.failing_office in behind,
             "rising_problem": (city.truth.rising_area, city.truth.rising_category) in cells,
         },
         "seconds": made.seconds,

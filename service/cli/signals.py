@@ -58,6 +58,7 @@ def as_values(found: Detected, published: Published, level: float) -> dict[str, 
         "signals": [_signal(signal) for signal in published.signals],
         "areas": [_pressure(one) for _, one in sorted(published.areas.items())],
         "offices": [_pressure(one) for _, one in sorted(published.offices.items())],
+        "office_records": found.offices.to_dict("records"),
     }
 
 
@@ -89,6 +90,9 @@ def _tell(found: Detected, published: Published, level: float) -> None:
             usual = f"{_told(one.lower)} to {_told(one.upper)}"
             table.add_row(one.area, one.category, one.direction, shown(one.week)[:10], _told(one.observed), usual)
         out.print(table)
+    behind = found.offices[found.offices["fell_behind"]]
+    for office, before, recent in zip(behind["office"], behind["late_before"], behind["late_recent"], strict=True):
+        out.print(f"{office} keeps fewer promises than it used to: {before:.0%} late before, {recent:.0%} in 13 weeks.")
     pressed = [one.unit for one in published.offices.values() if one.level == "high"]
     out.print(f"Offices far above their own usual backlog: {', '.join(pressed) or 'none'}.")
 

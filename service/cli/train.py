@@ -7,7 +7,7 @@ from typing import Annotated
 import typer
 
 from service.cli._app import Json, app, emit, moment, open_registry, open_store, out, progress, shown
-from service.pipeline import train_model
+from service.pipeline import history_of, train_model
 
 
 @app.command("train")
@@ -26,7 +26,8 @@ def train(
     with open_store() as store, progress(quiet=as_json) as step:
         step("train", 0, 1)
         cut = None if as_of is None else moment(as_of, 0, "--as-of")
-        version, model = train_model(store, open_registry(), as_of=cut, outcome=outcome, promote=promote)
+        history = history_of(store, as_of=cut, outcome=outcome)
+        version, model = train_model(store, open_registry(), history, promote=promote)
         step("train", 1, 1)
     result = {
         "version": version,

@@ -1,0 +1,234 @@
+"""From a file and its mapping to rows in heed's own words and times, with everything that did not fit."""
+
+from __future__ import annotations
+
+from collections.abc import Collection
+from dataclasses import dataclass
+from zoneinfo import ZoneInfo
+
+import numpy as np
+import pandas as pd
+
+from data.errors import MappingError, PersonalDataError
+from data.event_log import NEVER
+from data.findings import FIRST_ROWS, BadRows, bad_rows
+from data.mapping import Column, Mapping, allowed_values
+from data.moments import Mask, Moments, next_midnight, parse_moments
+from data.personal import scan_references
+from data.privacy import check_columns, check_values
+from data.read import SourceFile
+from data.schema import EventKind
+from data.schema import Field as CaseField
+
+
+@dataclass(frozen=True)
+class Rows:
+    """The rows of a file in our own words.
+
+    `frame` has `row` (1-based number in the file) and one column per field of the shape: text as `str`, null
+    where nothing is said; times as int64 seconds in UTC, NEVER where there is none, and for each of them a
+    twin `…_known`, the moment at which it can be known; and `falls`, "withdrawn" or "duplicate" where the
+    source's word for the closing says so. `…_unread` marks what could not be read, and `found` reports it.
+    """
+
+    frame: pd.DataFrame
+    found: list[BadRows]
+    ambiguous_times: int
+    skipped_times: int
+
+
+def read_rows(file: SourceFile, mapping: Mapping, drop: Collection[str] = ()) -> Rows:
+    """Read the mapped columns of `file`, through the privacy door.
+
+    Raises
+    ------
+    PersonalDataError
+        See `data.privacy`.
+    MappingError
+        If the file lacks a mapped column, or no time zone is declared and no time is naive either.
+    FileFormatError
+        If a column cannot be decoded.
+    """
+    check_columns(file.name, file.columns, mapping, drop)
+    present = {name for name in file.columns if name not in drop}
+    _check_present(file, mapping, present)
+    wanted = present & mapping.columns.keys()
+    raw = file.read(wanted)
+    for name in wanted:
+        missing = mapping.columns[name].missing
+        if missing:
+            raw[name] = raw[name].mask(raw[name].isin(missing))
+    _check_content(file, mapping, raw)
+    return _translate(mapping, raw)
+
+
+def _check_present(file: SourceFile, mapping: Mapping, present: set[str]) -> None:
+    absent = [
+        name
+        for name, column in mapping.columns.items()
+        if name not in present and (not column.optional or column.field in _NEEDED)
+    ]
+    if absent:
+        listed = ", ".join(f"'{name}' (field {mapping.columns[name].field})" for name in absent)
+        raise MappingError(
+            f"{file.name}: the mapping '{mapping.source.name}' expects {listed}, which the file does not "
+            "have. "
+            f"Its columns: {', '.join(file.columns)}. Rename the column in the mapping or the file, or set "
+            "optional = true if the source does not always give it."
+        )
+
+
+_NEEDED = ("reference", "opened_at", "kind", "at")
+
+
+def _check_content(file: SourceFile, mapping: Mapping, raw: pd.DataFrame) -> None:
+    numbers = pd.Series(np.arange(1, len(raw) + 1))
+    types = {name: mapping.fields[mapping.columns[name].field].type for name in raw.columns}
+    coded = [(str(name), raw[name]) for name in raw.columns if types[name] in ("code", "vocabulary")]
+    check_values(file.name, coded, numbers)
+    for name in (name for name in raw.columns if types[name] == "reference"):
+        for kind, mask in scan_references(raw[name]):
+            first = ", ".join(str(row) for row in numbers[mask][:FIRST_ROWS])
+            raise PersonalDataError(
+                f"{file.name}: column '{name}', {int(mask.sum()):,} rows ({first}, …): looks like {kind}. "
+                "A case "
+                "must not be called after a person: map the source's own number of the case as the reference."
+            )
+
+
+def _translate(mapping: Mapping, raw: pd.DataFrame) -> Rows:
+    frame = pd.DataFrame({"row": np.arange(1, len(raw) + 1)})
+    found: list[BadRows] = []
+    moments: list[Moments] = []
+    frame["falls"] = pd.Series(None, index=frame.index, dtype="str")
+    for field in mapping.fields.values():
+        name = mapping.column_of.get(field.name)
+        column = None if name is None else mapping.columns[name]
+        if name is None or column is None or name not in raw.columns:
+            _add_empty(frame, field)
+        elif field.type == "time":
+            moments.append(_add_times(frame, field, raw[name], column, mapping))
+            found += _time_findings(name, moments[-1], frame["row"])
+        elif field.type == "vocabulary" or column.vocabulary is not None:
+            found += _add_words(frame, field, raw[name], column, mapping)
+        else:
+            frame[field.name] = raw[name]
+    _check_zone(mapping, found)
+    return Rows(
+        frame,
+        found,
+        sum(int(item.ambiguous.sum()) for item in moments),
+        sum(int(item.skipped.sum()) for item in moments),
+    )
+
+
+def _add_empty(frame: pd.DataFrame, field: CaseField) -> None:
+    if field.type == "time":
+        frame[field.name] = frame[f"{field.name}_known"] = np.int64(NEVER)
+    else:
+        frame[field.name] = pd.Series(None, index=frame.index, dtype="str")
+
+
+def _add_times(frame: pd.DataFrame, field: CaseField, values: pd.Series, column: Column, mapping: Mapping) -> Moments:
+    moments = parse_moments(values, mapping.zone, mapping.source.time_format)
+    at = known = moments.seconds
+    zone = mapping.zone
+    if zone is not None:
+        at, known = _whole_days(field, column, moments, zone)
+    frame[field.name], frame[f"{field.name}_known"] = at, known
+    frame[f"{field.name}_unread"] = moments.unreadable | moments.naive
+    return moments
+
+
+def _whole_days(field: CaseField, column: Column, moments: Moments, zone: ZoneInfo) -> tuple[np.ndarray, np.ndarray]:
+    """What a day without a time of day means: (the moment, the moment at which it is known)."""
+    at = moments.seconds
+    if column.end_of_day or (field.name == "snapshot_at" and column.resolution == "day"):
+        # A promise for the 15th is kept on the 15th, and a snapshot of the 15th knows the 15th.
+        end = next_midnight(at, zone)
+        return end, end
+    if column.resolution == "day":
+        return at, next_midnight(at, zone)
+    return at, at
+
+
+def _time_findings(name: str, moments: Moments, rows: pd.Series) -> list[BadRows]:
+    return [
+        *bad_rows(
+            "unreadable_time",
+            name,
+            moments.unreadable,
+            rows,
+            expected="expected a time such as 2024-03-15 08:30:00, not before 1970.",
+            remedy="Set time_format in [source] if the source writes times in another way, or mend the rows.",
+        ),
+        *bad_rows(
+            "naive_time",
+            name,
+            moments.naive,
+            rows,
+            expected="the times carry no offset, and the mapping declares no time zone to read them in.",
+            remedy="Set time_zone in [source] of the mapping, such as 'Asia/Shanghai' or 'America/New_York'.",
+        ),
+    ]
+
+
+def _add_words(
+    frame: pd.DataFrame, field: CaseField, values: pd.Series, column: Column, mapping: Mapping
+) -> list[BadRows]:
+    """Translate a column by its vocabulary and note what it says about cases that fell away."""
+    if field.name in ("closing_reason", "status"):
+        fallen = dict.fromkeys(mapping.closing.withdrawn, EventKind.WITHDRAWN.value)
+        fallen |= dict.fromkeys(mapping.closing.duplicate, EventKind.DUPLICATE.value)
+        frame["falls"] = frame["falls"].where(frame["falls"].notna(), values.map(fallen).astype("str"))
+        explained: Mask = values.isin(fallen).to_numpy(dtype=bool)
+    else:
+        explained = np.zeros(len(values), dtype=bool)
+    allowed = allowed_values(field)
+    vocabulary = None if column.vocabulary is None else mapping.vocabulary[column.vocabulary]
+    words = {word: word for word in allowed} if vocabulary is None else vocabulary.values
+    translated = values.map(words).astype("str")
+    unknown = (values.notna() & translated.isna()).to_numpy(dtype=bool) & ~explained
+    other = None if vocabulary is None else vocabulary.other
+    if other is not None:
+        translated = translated.mask(unknown, other)
+    frame[field.name], frame[f"{field.name}_unread"] = translated, unknown & (other is None)
+    expected = _expected_words(column, allowed)
+    return bad_rows(
+        "unknown_value" if other is None else "read_as_other",
+        mapping.column_of[field.name],
+        unknown,
+        frame["row"],
+        expected=expected if other is None else f"{expected[:-1]}, and reads as '{other}'.",
+        remedy=_vocabulary_remedy(column, allowed, other),
+    )
+
+
+def _expected_words(column: Column, allowed: tuple[str, ...]) -> str:
+    if column.vocabulary is None:
+        return f"expected one of {', '.join(allowed)}."
+    return f"the value is not in [vocabulary.{column.vocabulary}] of the mapping."
+
+
+def _vocabulary_remedy(column: Column, allowed: tuple[str, ...], set_other: str | None) -> str:
+    if column.vocabulary is None:
+        return "Translate the source's own words with a vocabulary in the mapping."
+    if set_other is not None:
+        return f"Add it to [vocabulary.{column.vocabulary}.values] in the mapping if it deserves a word."
+    other = "other" if "other" in allowed or not allowed else allowed[0]
+    return (
+        f'Add it to [vocabulary.{column.vocabulary}.values] in the mapping, or set other = "{other}" in '
+        f"[vocabulary.{column.vocabulary}]."
+    )
+
+
+def _check_zone(mapping: Mapping, found: list[BadRows]) -> None:
+    """Offsets make the moments clear; the days of an office need its zone all the same."""
+    if mapping.source.time_zone is None and not any(bad.finding.code == "naive_time" for bad in found):
+        raise MappingError(
+            f"The mapping '{mapping.source.name}' declares no time zone. The offsets of this file say when "
+            "things "
+            "happened, but days and weeks are cut on the wall clock of the offices: set time_zone in "
+            "[source], "
+            "such as 'Asia/Shanghai' or 'America/New_York'."
+        )

@@ -1,0 +1,150 @@
+"""The rest of a store: places that cases refer to, and figures that were computed from them."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from contextlib import AbstractContextManager
+from typing import Final
+
+import pandas as pd
+from sqlalchemy import Connection, Table, delete, func, select
+
+from data import tables
+from data.store_tables import frame_of, insert_frame, plain_values
+
+
+class _Room:
+    """What both halves need of a store."""
+
+    def reading(self) -> AbstractContextManager[Connection]:
+        """See `data.store.Store`."""
+        raise NotImplementedError
+
+    def writing(self) -> AbstractContextManager[Connection]:
+        """See `data.store.Store`."""
+        raise NotImplementedError
+
+
+class Places(_Room):
+    """Areas, offices, categories and inspections of a store."""
+
+    def write_places(
+        self,
+        areas: pd.DataFrame | None = None,
+        offices: pd.DataFrame | None = None,
+        categories: pd.DataFrame | None = None,
+        inspections: pd.DataFrame | None = None,
+    ) -> None:
+        """Replace the areas, offices and categories given, and append inspections, in one transaction.
+
+        The columns are those of `data.tables`; one that may be null may be left out. `neighbours` is a list
+        of area codes per row. An inspection whose `inspection_id` is stored already is left as it is stored.
+        """
+        with self.writing() as connection:
+            for table, frame in (
+                (tables.area, areas),
+                (tables.office, offices),
+                (tables.category, categories),
+            ):
+                if frame is not None:
+                    connection.execute(delete(table))
+                    insert_frame(connection, table, _with_neighbours(frame) if table is tables.area else frame)
+            if inspections is not None:
+                insert_frame(connection, tables.inspection, inspections)
+
+    def read_areas(self) -> pd.DataFrame:
+        """The areas, sorted by code; `neighbours` holds a list of area codes."""
+        areas = self._read(tables.area, ["area"])
+        areas["neighbours"] = pd.Series([json.loads(text) for text in areas["neighbours"]], dtype="object")
+        return areas
+
+    def read_offices(self) -> pd.DataFrame:
+        """The offices, sorted by code."""
+        return self._read(tables.office, ["office"])
+
+    def read_categories(self) -> pd.DataFrame:
+        """The categories, sorted by code."""
+        return self._read(tables.category, ["category"])
+
+    def read_inspections(self, as_of: int | None = None) -> pd.DataFrame:
+        """The inspections known strictly before `as_of` (seconds in UTC; None: all), oldest first."""
+        frame = self._read(tables.inspection, ["known_at", "at", "inspection_id"])
+        return frame if as_of is None else frame[frame["known_at"] < as_of].reset_index(drop=True)
+
+    def _read(self, table: Table, order: list[str]) -> pd.DataFrame:
+        with self.reading() as connection:
+            return frame_of(connection, select(table)).sort_values(order, ignore_index=True)
+
+
+class Results(_Room):
+    """Risks, signals and pressure of a store, kept per as-of."""
+
+    def write_risks(self, risks: pd.DataFrame, *, as_of: int | None = None) -> None:
+        """Store risks (columns of `data.tables.risk`) in place of those of the same as-of.
+
+        `as_of` is needed only to store that there are none.
+        """
+        self._replace(tables.risk, risks, as_of)
+
+    def read_risks(self, as_of: int | None = None) -> pd.DataFrame:
+        """The risks computed as of `as_of`; None: of the latest as-of that has any."""
+        return self._read_as_of(tables.risk, as_of, [tables.risk], ["outcome", "case_id"])
+
+    def write_signals(self, signals: pd.DataFrame, *, as_of: int | None = None) -> None:
+        """Store signals in place of those of the same as-of; `signal_id` is made here if it is left out."""
+        if "signal_id" not in signals.columns:
+            signals = signals.assign(signal_id=_signal_ids(signals))
+        self._replace(tables.signal, signals, as_of)
+
+    def read_signals(self, as_of: int | None = None) -> pd.DataFrame:
+        """The signals computed as of `as_of`; None: of the latest as-of with signals or pressure.
+
+        Pressure is never empty and is computed together with the signals. Asking the signals alone would show
+        last week's when this week has none.
+        """
+        return self._read_as_of(
+            tables.signal, as_of, [tables.signal, tables.pressure], ["week", "area", "category", "direction"]
+        )
+
+    def write_pressure(self, pressure: pd.DataFrame, *, as_of: int | None = None) -> None:
+        """Store pressure (columns of `data.tables.pressure`) in place of that of the same as-of."""
+        self._replace(tables.pressure, pressure, as_of)
+
+    def read_pressure(self, as_of: int | None = None) -> pd.DataFrame:
+        """The pressure computed as of `as_of`; None: of the latest as-of that has any."""
+        return self._read_as_of(tables.pressure, as_of, [tables.pressure], ["unit_kind", "unit"])
+
+    def _replace(self, table: Table, frame: pd.DataFrame, as_of: int | None) -> None:
+        moments = {int(moment) for moment in frame["as_of"].unique()} if len(frame) else set()
+        if as_of is not None:
+            moments.add(int(as_of))
+        with self.writing() as connection:
+            connection.execute(delete(table).where(table.c.as_of.in_(moments)))
+            insert_frame(connection, table, frame)
+
+    def _read_as_of(self, table: Table, as_of: int | None, asked: list[Table], order: list[str]) -> pd.DataFrame:
+        with self.reading() as connection:
+            if as_of is None:
+                latest = [connection.execute(select(func.max(other.c.as_of))).scalar() for other in asked]
+                as_of = max((moment for moment in latest if moment is not None), default=0)
+            frame = frame_of(connection, select(table).where(table.c.as_of == as_of))
+        return frame.sort_values(order, ignore_index=True)
+
+
+def _with_neighbours(areas: pd.DataFrame) -> pd.DataFrame:
+    if "neighbours" not in areas.columns:
+        return areas.assign(neighbours="[]")
+    listed = [
+        value if isinstance(value, str) else json.dumps(list(value if value is not None else ()), ensure_ascii=False)
+        for value in plain_values(areas["neighbours"])
+    ]
+    return areas.assign(neighbours=pd.Series(listed, dtype="str", index=areas.index))
+
+
+def _signal_ids(signals: pd.DataFrame) -> list[str]:
+    keys = zip(*(signals[name].astype(str) for name in _SIGNAL_KEY), strict=True)
+    return [hashlib.blake2b("\x1f".join(key).encode(), digest_size=16).hexdigest() for key in keys]
+
+
+_SIGNAL_KEY: Final = ("as_of", "week", "area", "category", "direction")

@@ -1,0 +1,298 @@
+"""Farrington flexible: what a long weekly past says about this week, for many series at once.
+
+The method of Noufaily et al. (2013), an improvement of Farrington et al. (1996): an over-dispersed Poisson regression
+on the same weeks of earlier years and on seasonal levels between them, with a straight trend where the data ask for
+one, and past outbreaks weighted down.
+
+Two modes. The *corrected* one is the default: standard errors use the regression's own dispersion, and the tail is
+that of a negative binomial which carries the uncertainty of the mean. The *compatible* one follows the widely used R
+package `surveillance` to the digit, its behaviours included, so that figures can be compared; see `FarringtonSettings`.
+
+References
+----------
+Farrington, Andrews, Beale, Catchpole (1996), J. R. Statist. Soc. A 159:547.
+Noufaily et al. (2013), Statistics in Medicine 32:1206.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from typing import Final, Literal
+
+import numpy as np
+from scipy import stats
+
+from data.errors import UsageError
+from models.signals.distribution import count_quantile, count_tail
+from models.signals.glm import Bools, Floats, Ints, SeasonalFit, fit_seasonal
+from models.signals.reference_weeks import Dates, ReferenceWeeks, clock_of, reference_weeks
+
+Threshold = Literal["predictive", "nb_plugin", "muan", "delta"]
+
+
+@dataclass(frozen=True, slots=True)
+class FarringtonSettings:
+    """How the past is cut and the limit is drawn.
+
+    `threshold` says how the upper limit comes about: "predictive" (default; negative binomial whose variance adds that
+    of the estimated mean), "nb_plugin" (the mean taken for certain), "muan" (the mean's own upper limit put in its
+    place), "delta" (two-thirds power). `compatible` reports the standard error and the trend's test as the R package
+    does: with a dispersion from the prior weights in place of the working weights whenever past outbreaks are weighted
+    down. That reads as a defect and changes which trends are kept; use it to compare, not to work.
+    """
+
+    years_back: int = 5
+    half_window: int = 3
+    seasons: int = 10
+    weeks_left_out: int = 26
+    reweight: bool = True
+    residual_threshold: float = 2.58
+    trend: bool = True
+    trend_level: float = 0.05
+    population_offset: bool = False
+    threshold: Threshold = "predictive"
+    alpha: float = 0.005
+    # At least so many cases in the current and the previous weeks together, or there is no alarm.
+    minimum_cases: tuple[int, int] = (0, 4)
+    compatible: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class FarringtonResult:
+    """One number per series, all of shape (n_series,). NaN: the regression says nothing, or cases were too few."""
+
+    observed: Floats
+    expected: Floats
+    upper: Floats
+    p_value: Floats
+    score: Floats
+    alarm: Bools
+    mean_used: Floats
+    dispersion: Floats
+    trend: Floats  # 1 kept, 0 dropped
+    slope: Floats  # per week on the log scale; NaN without trend
+    standard_error: Floats  # of the expected log mean
+
+
+@dataclass(frozen=True, slots=True)
+class _Model:
+    """One regression per series, reduced to what a judgement needs; all (n_series,)."""
+
+    log_mean: Floats  # of the week judged
+    standard_error: Floats
+    dispersion: Floats  # at least 1
+    slope: Floats
+    slope_p: Floats
+    fitted: Bools  # the regression converged
+
+
+# A trend needs three years: over two, a line cannot be told from a difference between two seasons.
+_TREND_YEARS: Final = 3
+
+
+def farrington_flexible(
+    counts: Floats,
+    at: int,
+    *,
+    settings: FarringtonSettings = FarringtonSettings(),
+    dates: Dates | None = None,
+    period: int = 52,
+    population: Floats | None = None,
+) -> FarringtonResult:
+    """Judge week `at` of every series by the weeks before it.
+
+    Parameters
+    ----------
+    counts : (n_weeks, n_series) float
+        NaN where a week is missing. Rows after `at` are not looked at.
+    at : int
+        Row of the week to judge.
+    dates : (n_weeks,) datetime64[D] or None
+        Starts of the weeks; the same date of earlier years is then looked up in the calendar. None: `period` rows make
+        a year.
+    population : (n_weeks, n_series) or None
+        Needed with `population_offset`.
+
+    Raises
+    ------
+    NotEnoughDataError
+        If the past does not reach `years_back` years and half a window before week `at`.
+    """
+    if settings.population_offset and population is None:
+        raise UsageError("population_offset needs a population per week and series; pass population=... .")
+    reference = reference_weeks(
+        at,
+        years_back=settings.years_back,
+        half_window=settings.half_window,
+        seasons=settings.seasons,
+        weeks_left_out=settings.weeks_left_out,
+        dates=dates,
+        period=period,
+    )
+    past = _Past.of(
+        counts,
+        at,
+        reference,
+        clock_of(len(counts), dates),
+        population if settings.population_offset else None,
+        settings.compatible,
+    )
+    # Series without a case, or that run away, end in NaN; they are expected, and no reason for a warning.
+    with np.errstate(divide="ignore", invalid="ignore", over="ignore", under="ignore"):
+        return _judge(counts, at, _choose_trend(past, settings), settings)
+
+
+@dataclass(frozen=True, slots=True)
+class _Past:
+    """The reference weeks of all series as the regression takes them; (n_series, n_points) where not said."""
+
+    counts: Floats  # 0 where missing
+    present: Bools
+    seasons: Ints  # (n_points,)
+    times: Floats  # (n_points,) steps since the first reference week
+    offset: Floats
+    time_now: Floats  # (n_series,)
+    offset_now: Floats  # (n_series,)
+
+    @classmethod
+    def of(
+        cls,
+        counts: Floats,
+        at: int,
+        reference: ReferenceWeeks,
+        clock: Floats,
+        population: Floats | None,
+        compatible: bool,
+    ) -> _Past:
+        past = counts[reference.rows].T
+        present = ~np.isnan(past)
+        times = clock[reference.rows] - clock[reference.rows[0]]
+        time_now = np.full(len(past), clock[at] - clock[reference.rows[0]])
+        if compatible:
+            # The R package counts the time of the week judged from the first value present, that of the fit from the
+            # first reference week; the two differ where the first value is missing.
+            time_now -= times[np.argmax(present, axis=1)]
+        offset, offset_now = np.zeros_like(past), np.zeros(len(past))
+        if population is not None:
+            offset, offset_now = np.log(population[reference.rows].T), np.log(population[at])
+        return cls(np.where(present, past, 0.0), present, reference.seasons, times, offset, time_now, offset_now)
+
+    def rows(self, rows: Ints) -> _Past:
+        """The same for some of the series."""
+        return replace(
+            self,
+            counts=self.counts[rows],
+            present=self.present[rows],
+            offset=self.offset[rows],
+            time_now=self.time_now[rows],
+            offset_now=self.offset_now[rows],
+        )
+
+
+def _choose_trend(past: _Past, settings: FarringtonSettings) -> _Model:
+    """Keep the trend where it is significant and does not lead beyond what was ever seen; drop it elsewhere."""
+    if not settings.trend or settings.years_back < _TREND_YEARS:
+        return _fit(past, settings, trend=False)
+    straight = _fit(past, settings, trend=True)
+    significant = straight.slope_p < settings.trend_level
+    if settings.trend_level >= 1.0:
+        significant = straight.fitted
+    dropped = np.flatnonzero(~(significant & (np.exp(straight.log_mean) <= past.counts.max(axis=1))))
+    if len(dropped):
+        level = _fit(past.rows(dropped), settings, trend=False)
+        for name in _Model.__slots__:
+            getattr(straight, name)[dropped] = getattr(level, name)
+    return straight
+
+
+def _fit(past: _Past, settings: FarringtonSettings, *, trend: bool) -> _Model:
+    """Fit, weight past outbreaks down, fit again; reduce to what a judgement needs."""
+    times = past.times if trend else None
+    weights = past.present.astype(float)
+    fit = fit_seasonal(past.counts, past.seasons, times, weights, past.offset)
+    if settings.reweight:
+        weights = _outbreak_weights(past, fit, settings.residual_threshold)
+        safe = np.where(np.isfinite(weights), weights, past.present)
+        fit = fit_seasonal(past.counts, past.seasons, times, safe, past.offset)
+    dispersion = np.maximum(fit.dispersion, 1.0)
+    scale = _reported_dispersion(past.counts, fit, weights, settings)
+    t = np.abs(fit.slope) * np.sqrt(fit.slope_information / scale)
+    return _Model(
+        log_mean=fit.log_mean(past.time_now) + past.offset_now,
+        standard_error=np.sqrt(fit.variance(past.time_now) * scale),
+        dispersion=dispersion,
+        slope=fit.slope,
+        slope_p=2.0 * stats.t.sf(t, fit.residual_df),
+        fitted=fit.converged,
+    )
+
+
+def _reported_dispersion(counts: Floats, fit: SeasonalFit, weights: Floats, settings: FarringtonSettings) -> Floats:
+    """The dispersion behind standard errors and the trend's test."""
+    if not settings.compatible:
+        return np.maximum(fit.dispersion, 1.0)
+    if not settings.reweight:
+        return fit.dispersion
+    # As the R package has it: prior weights in place of the working weights, whether any week was weighted down or not.
+    relative = (counts - fit.mean) / fit.mean
+    dispersion: Floats = (weights * relative**2).sum(axis=1) / fit.residual_df
+    return dispersion
+
+
+def _outbreak_weights(past: _Past, fit: SeasonalFit, threshold: float) -> Floats:
+    """Weights that fall with the square of the Anscombe residual above `threshold`; they sum to the number of weeks."""
+    y, mean = past.counts, fit.mean
+    dispersion = np.maximum(fit.dispersion, 1.0)[:, None]
+    residual = 1.5 * (y ** (2 / 3) - mean ** (2 / 3)) / mean ** (1 / 6)
+    residual /= np.sqrt(dispersion * (1.0 - fit.leverage))
+    raw = np.where(residual > threshold, residual**-2.0, 1.0) * past.present
+    weights: Floats = raw * (past.present.sum(axis=1) / raw.sum(axis=1))[:, None]
+    return weights
+
+
+def _judge(counts: Floats, at: int, model: _Model, settings: FarringtonSettings) -> FarringtonResult:
+    observed = counts[at].astype(float)
+    expected = np.exp(model.log_mean)
+    mean_used, upper, p_value = _limit(observed, expected, model, settings)
+    if settings.threshold == "delta":
+        score = (observed - expected) / (upper - expected)
+    else:
+        score = (observed - model.log_mean) / (upper - model.log_mean)
+    least, weeks = settings.minimum_cases
+    recent = counts[max(at - weeks + 1, 0) : at + 1]
+    # The R package gives no alarm near a missing week; a missing week is no reason to keep quiet about the others.
+    enough = (recent.sum(axis=0) if settings.compatible else np.nansum(recent, axis=0)) >= least
+    alarm = (observed > upper) & (observed > 0) & enough
+    lost = np.where(model.fitted, 0.0, np.nan)
+    return FarringtonResult(
+        observed=observed,
+        expected=np.where(enough, expected, np.nan),
+        upper=np.where(enough, upper, np.nan),
+        p_value=p_value,
+        score=score,
+        alarm=alarm,
+        mean_used=mean_used,
+        dispersion=model.dispersion + lost,
+        trend=(~np.isnan(model.slope)).astype(float) + lost,
+        slope=model.slope,
+        standard_error=model.standard_error,
+    )
+
+
+def _limit(
+    observed: Floats, expected: Floats, model: _Model, settings: FarringtonSettings
+) -> tuple[Floats, Floats, Floats]:
+    z = stats.norm.isf(settings.alpha)
+    if settings.threshold == "delta":
+        tau = model.dispersion + expected * model.standard_error**2
+        spread = 2 / 3 * expected ** (1 / 6) * np.sqrt(tau)
+        upper = np.maximum(expected ** (2 / 3) + z * spread, 0.0) ** 1.5
+        p_value = stats.norm.sf((observed ** (2 / 3) - expected ** (2 / 3)) / spread)
+        return expected, upper, p_value
+    mean, variance = expected, model.dispersion * expected
+    if settings.threshold == "muan":
+        mean = np.exp(model.log_mean + z * model.standard_error)
+        variance = model.dispersion * mean
+    if settings.threshold == "predictive":
+        variance = variance + (expected * model.standard_error) ** 2
+    return mean, count_quantile(1.0 - settings.alpha, mean, variance), count_tail(observed, mean, variance)

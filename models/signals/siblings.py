@@ -1,0 +1,151 @@
+"""What the other series say about one: how its category moves elsewhere, and which level to expect of it.
+
+Every sum here leaves the series itself out. A series must not explain its own rise away, and must not raise the
+expectation of its siblings without bound either: a sibling far above its own level counts only up to a limit.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Final
+
+import numpy as np
+from numpy.typing import NDArray
+
+Floats = NDArray[np.float64]
+Ints = NDArray[np.int64]
+Bools = NDArray[np.bool_]
+
+# Categories move apart from each other by about half their level over a season: the weight, in cases, of the movement
+# of everything else against that of the category itself.
+_MOVEMENT_SHAPE: Final = 4.0
+# Keeps the movement of everything else near 1 while hardly anything else is counted.
+_EVERYTHING_SHAPE: Final = 20.0
+# A sibling counts at most up to its expectation plus four standard deviations, plus three cases.
+_CAP_DEVIATIONS: Final = 4.0
+_CAP_CASES: Final = 3.0
+_CAP_DISPERSION: Final = 1.5
+# Share of the estimated weight that the prior level gets: moment estimates of it run high when series are few.
+_PRIOR_CAUTION: Final = 0.5
+# One over the prior's shape, at most and at least: worth two tenths of a case, worth ten cases (after the caution).
+_LARGEST_SPREAD: Final = 10.0
+_SMALLEST_SPREAD: Final = 0.05
+# A category's own spread counts against that of all categories as if the latter came from five thick series.
+_SPREAD_WEIGHT: Final = 5.0
+
+
+@dataclass(frozen=True, slots=True)
+class Cross:
+    """Which series share an area and which a category; (n_series,) integer codes."""
+
+    area: Ints
+    category: Ints
+
+    def over_areas(self, values: Floats) -> Floats:
+        """Sum of the same category over all areas, for every series; `values` (..., n_series)."""
+        sums: Floats = _group_sums(values, self.category)[..., self.category]
+        return sums
+
+    def over_categories(self, values: Floats) -> Floats:
+        """Sum of the same area over all categories, for every series."""
+        sums: Floats = _group_sums(values, self.area)[..., self.area]
+        return sums
+
+    def elsewhere(self, values: Floats) -> Floats:
+        """Sum of the same category over the other areas, for every series."""
+        # Differences of sums leave rounding dust where they should leave nothing.
+        return np.maximum(self.over_areas(values) - values, 0.0)
+
+    def other_categories(self, values: Floats) -> Floats:
+        """Sum of all other categories over all areas, for every series."""
+        rest: Floats = values.sum(axis=-1, keepdims=True) - self.over_areas(values)
+        return np.maximum(rest, 0.0)
+
+
+@dataclass(frozen=True, slots=True)
+class Movement:
+    """How much above its usual level a category stands elsewhere: estimate, and squared coefficient of variation."""
+
+    ratio: Floats
+    relative_variance: Floats
+
+
+@dataclass(frozen=True, slots=True)
+class LevelPrior:
+    """Gamma prior of a series' weekly level; shape 0 where nothing can be borrowed."""
+
+    shape: Floats
+    mean: Floats
+
+
+def movement(observed: Floats, usual: Floats, cross: Cross, *, dispersion: Floats | float, past: Floats) -> Movement:
+    """Movement of each series' category in the other areas, shrunken towards that of all other categories.
+
+    Parameters
+    ----------
+    observed : (..., n_series)
+        Counts, 0 for series that are not to count.
+    usual : (n_series,) or (..., n_series)
+        What their levels make usual over the same weeks; 0 likewise.
+    dispersion : how much more than Poisson the counts vary
+    past : (n_series,)
+        Cases that the usual levels rest on.
+    """
+    elsewhere, usual_elsewhere = cross.elsewhere(observed), cross.elsewhere(usual)
+    everything = cross.other_categories(observed) + _EVERYTHING_SHAPE
+    usual_everything = cross.other_categories(usual) + _EVERYTHING_SHAPE
+    shape = _MOVEMENT_SHAPE + elsewhere / dispersion
+    rate = _MOVEMENT_SHAPE * usual_everything / everything + usual_elsewhere / dispersion
+    past_shape = _MOVEMENT_SHAPE + cross.elsewhere(past) / dispersion
+    return Movement(shape / rate, 1.0 / shape + 1.0 / past_shape)
+
+
+def capped(observed: Floats, usual: Floats, cross: Cross, past: Floats) -> Floats:
+    """`observed`, with every series cut off far above what its own level and its category's movement make usual."""
+    ratio = movement(observed, usual, cross, dispersion=_CAP_DISPERSION, past=past).ratio
+    expected = usual * ratio
+    limit = expected + _CAP_DEVIATIONS * np.sqrt(_CAP_DISPERSION * expected) + _CAP_CASES
+    return np.minimum(observed, limit)
+
+
+def level_prior(total: Floats, weeks: Floats, dispersion: Floats, cross: Cross, usable: Bools) -> LevelPrior:
+    """Prior of the weekly level: what area and category lead one to expect, as firmly as that has held over all series.
+
+    The prior mean is (rest of the area) x (rest of the category) / (everything else): areas and categories taken as
+    independent, the series itself left out. How firmly is estimated by moments from how far the series lie from it.
+
+    Parameters
+    ----------
+    total, weeks : (n_series,) cases and weeks of the baseline
+    dispersion : (n_series,) variance over mean of weekly counts
+    """
+    rate = np.where(usable, total / np.maximum(weeks, 1.0), 0.0)
+    rest_of_area = np.maximum(cross.over_categories(rate) - rate, 0.0)
+    rest_of_category = cross.elsewhere(rate)
+    rest = rate.sum() - cross.over_categories(rate) - cross.over_areas(rate) + rate
+    known = (rest_of_area > 0.0) & (rest_of_category > 0.0) & (rest > 1e-9)
+    mean = np.where(known, rest_of_area * rest_of_category / np.where(known, rest, 1.0), 0.0)
+    spread = _spread(total, weeks * mean, dispersion, cross, known & usable)
+    shape = np.where(known, _PRIOR_CAUTION / spread, 0.0)
+    return LevelPrior(shape, mean)
+
+
+def _spread(total: Floats, expected: Floats, dispersion: Floats, cross: Cross, use: Bools) -> Floats:
+    """Squared coefficient of variation of true levels about the prior mean, per series (the same within a category)."""
+    # Thick series say it directly, thin ones next to nothing; the weights bound both.
+    weight = np.where(use, 1.0 / (1.0 + expected) ** 2, 0.0)
+    excess = weight * ((total - expected) ** 2 - dispersion * expected)
+    scale = weight * expected**2
+    overall = max(float(excess.sum()) / max(float(scale.sum()), 1e-9), 0.0)
+    own = cross.over_areas(excess) + _SPREAD_WEIGHT * overall
+    spread = own / (cross.over_areas(scale) + _SPREAD_WEIGHT)
+    return np.clip(spread, _SMALLEST_SPREAD, _LARGEST_SPREAD)
+
+
+def _group_sums(values: Floats, codes: Ints) -> Floats:
+    """Sums by group along the last axis: (..., n_series) to (..., n_groups)."""
+    n_groups = int(codes.max()) + 1
+    flat = values.reshape(-1, values.shape[-1])
+    cells = np.arange(len(flat))[:, None] * n_groups + codes
+    sums = np.bincount(cells.ravel(), weights=flat.ravel(), minlength=len(flat) * n_groups).astype(float)
+    return sums.reshape(*values.shape[:-1], n_groups)
