@@ -1,0 +1,48 @@
+"""The README shows commands that exist, in words that the house uses."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+from data.mapping import SHIPPED
+from service.cli import app
+
+ROOT = Path(__file__).parents[2]
+README = (ROOT / "README.md").read_text(encoding="utf-8")
+
+
+def _commands() -> set[str]:
+    named = {command.name or command.callback.__name__ for command in app.registered_commands}
+    return named | {group.name for group in app.registered_groups}
+
+
+def test_every_command_shown_exists():
+    """A line of the README that starts with heed can be typed."""
+    shown = set(re.findall(r"^heed (?:--store \S+ )?(\w+)", README, flags=re.MULTILINE))
+    assert {"import", "backtest", "train", "score", "signals", "serve"} <= shown
+    assert shown <= _commands()
+
+
+def test_every_command_is_shown():
+    """A command that nobody is told of does not help."""
+    assert all(f"heed {name}" in README or re.search(rf"heed [^\n]*\b{name}\b", README) for name in _commands())
+
+
+def test_every_make_target_shown_exists():
+    """The two commands, and what `make help` lists."""
+    targets = set(re.findall(r"^([a-z.]+):", (ROOT / "Makefile").read_text(encoding="utf-8"), flags=re.MULTILINE))
+    assert set(re.findall(r"make ([a-z]+)", README)) - {"on"} <= targets | {"help"}
+
+
+def test_the_mappings_named_are_shipped():
+    """What the README calls shipped is there."""
+    shipped = {path.stem for path in SHIPPED.glob("*.toml")}
+    assert {"boston", "stlouis", "chicago_sanitation"} <= shipped
+
+
+def test_no_lock_line_names_a_host():
+    """The lock holds names, versions and hashes only."""
+    lock = (ROOT / "requirements.lock").read_text(encoding="utf-8")
+    assert "://" not in lock
+    assert lock.count("--hash=sha256:") > 500
