@@ -17,7 +17,7 @@ from features.records import RECORD_KEYS
 
 Unit = Literal["log_odds", "log_ratio", "share", "count", "hour", "weekday", "log_hours"]
 # Keys of the windows that are counted; the pairs that need an office need an export that says who had the case.
-Family = Literal["record", "trend", "load", "pace", "place", "promise", "calendar"]
+Family = Literal["record", "trend", "load", "pace", "place", "promise", "calendar", "progress"]
 
 
 _NEVER_NULL: Final = "never null: with no history it is the value of the key above it"
@@ -264,6 +264,16 @@ def _own() -> list[Feature]:
             "problems found by inspections of related assets in this area, in 28 days",
         ),
         Feature(
+            "time_waited",
+            "progress",
+            "share",
+            (),
+            None,
+            "承诺时限已用去多少而仍未办结",
+            "how much of the promised time has passed with the case still open",
+            in_model=False,
+        ),
+        Feature(
             "promised_hours",
             "promise",
             "log_hours",
@@ -340,9 +350,9 @@ def require_available(names: Iterable[str], known_at_opening: Iterable[str]) -> 
         if missing:
             raise LeakError(
                 f"Feature '{name}' needs '{missing[0]}' at the opening of a case, and the imported sources know it "
-                "only at the end. In an export of last states it holds whoever ended up with the case, which says how the "
-                "case went: a model given it looks far better on paper than it can be on the day. Use features that "
-                "are available (`heed features list`), or import an export that says who had the case at intake, with "
+                "only at the end. In an export of last states it holds whoever ended up with the case, which says how "
+                "the case went: a model given it looks far better on paper than it can be on the day. Use features "
+                "that are available (`heed features list`), or import an export that says who had the case at intake, with "
                 '`at = "opened"` in its mapping.'
             )
 

@@ -18,8 +18,8 @@ def opening_landmarks(cases: pd.DataFrame) -> pd.DataFrame:
     Returns
     -------
     DataFrame in the same order, with `case_id`, `opened_at` and `landmark_at` (int64 seconds in UTC), `due_at` (the
-    promise as it stood at opening; `NEVER` for none), and the key columns as the opening named them. The office is null where only
-    a later event names one.
+    promise as it stood at opening; `NEVER` for none), and the key columns as the opening named them. The office is
+    null where only a later event names one.
     """
     frame = cases[["case_id", *KEY_COLUMNS[:4]]].copy()
     frame["office"] = cases["office_at_opening"]

@@ -245,7 +245,7 @@ def _hour(column: str) -> _Compute:
 
 
 def _weekday(column: str) -> _Compute:
-    return lambda asked, _name: np.asarray(asked.local(column).dt.dayofweek, dtype=np.float64)
+    return lambda asked, _name: np.asarray(asked.local(column).dt.day_of_week, dtype=np.float64)
 
 
 def _ratio(part: Floats, whole: Floats) -> Floats:
@@ -259,6 +259,8 @@ def _base_score(asked: _Asked, _name: str) -> Floats:
 _OWN: Final[dict[str, _Compute]] = {
     "base_score": _base_score,
     "findings_28d": _findings,
+    # Every landmark so far is an opening, and nothing has passed then.
+    "time_waited": lambda asked, _name: np.zeros(len(asked.landmarks)),
     "promised_hours": _promised,
     "promised_against_usual": _promised_against_usual,
     "due_hour": _hour("due_at"),

@@ -39,8 +39,8 @@ def office_records(matured: Facts, *, as_of: int) -> pd.DataFrame:
     DataFrame sorted by `office`, one row per office with at least 50 promises on both sides
 
     - `office`; `n_recent`, `n_before`: promises that fell due; `late_recent`, `late_before`: shares broken;
-    - `p_value`: one-sided, that the share has not risen. Promises of one week share its weather, so the variance is that
-      of a binomial times the dispersion of the weekly shares before (Pearson's chi-square over its degrees of
+    - `p_value`: one-sided, that the share has not risen. Promises of one week share its weather, so the variance is
+      that of a binomial times the dispersion of the weekly shares before (Pearson's chi-square over its degrees of
       freedom, never below 1; McCullagh and Nelder, 1989);
     - `q_value`: Benjamini and Hochberg, over the offices;
     - `fell_behind`: q_value at most 0.05 and a rise of at least ten points.

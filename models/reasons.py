@@ -8,6 +8,7 @@ from typing import Any, Final
 
 import numpy as np
 import pandas as pd
+from numpy.typing import NDArray
 
 from features.catalogue import CATALOGUE, DEPARTURES, KEY_WORDS
 from features.matrix import Matrix
@@ -26,20 +27,24 @@ _WEEKDAYS: Final = (
 )  # fmt: skip
 
 Row = Mapping[str, float]
+Floats = NDArray[np.float64]
 Text = tuple[str, str]
 
 
-def stored_reasons(explanation: Explanation, matrix: Matrix) -> list[str]:
+def stored_reasons(explanation: Explanation, matrix: Matrix, share_passed: Floats | None = None) -> list[str]:
     """The reasons of n cases as JSON lists, in the order of the matrix.
 
     Each list begins with `{"feature": "base", "points": …}`, the percentage points that every case starts from, and
     goes on with the largest contributions: `feature`, `family`, `label_zh`, `label_en`, `text_zh`, `text_en`,
-    `points`. What the list leaves out is the probability (in percentage points) minus the sum of its points.
+    `points`. `share_passed`, (n,), is how much of the promised time has passed.
+    What the list leaves out is the probability (in percentage points) minus the sum of its points.
     """
     names = np.array(explanation.points.columns)
     points = explanation.points.to_numpy() * 100
     largest = np.argsort(-np.abs(points), axis=1, kind="stable")[:, :MOST_REASONS]
-    told = pd.concat([matrix.features, matrix.offset_parts[["city"]]], axis=1).to_dict("records")
+    told_of = pd.concat([matrix.features, matrix.offset_parts[["city"]]], axis=1)
+    told_of["time_waited"] = 0.0 if share_passed is None else share_passed
+    told = told_of.to_dict("records")
     result = []
     for i, row in enumerate(told):
         chosen = [j for j in largest[i] if abs(points[i, j]) >= _LEAST_POINTS]
@@ -207,6 +212,10 @@ _OWN: Final[dict[str, Callable[[float], Text]]] = {
     "findings_28d": lambda v: (
         f"近28天本地相关设施检查发现{v:.0f}处严重问题",
         f"Inspections of related assets here found {v:.0f} serious problems in 28 days",
+    ),
+    "time_waited": lambda v: (
+        f"承诺时限已过{_percent(v)}，仍未办结",
+        f"Still open after {_percent(v)} of the promised time",
     ),
     "promised_hours": _duration,
     "promised_against_usual": lambda v: (

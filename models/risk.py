@@ -143,12 +143,15 @@ class RiskModel:
         w = self.linear_weight
         return np.asarray((1 - w) * grown + w * self.linear_.score(matrix.features), dtype=np.float64)
 
-    def predict_proba(self, matrix: Matrix) -> Floats:
-        """Calibrated probability that the office fails, shape (n,)."""
-        return self.calibration_.probability(self.score(matrix))
+    def predict_proba(self, matrix: Matrix, waiting: Floats | None = None) -> Floats:
+        """Calibrated probability that the office fails, shape (n,).
 
-    def explain(self, matrix: Matrix) -> Explanation:
-        """Exact parts of every probability, see `Explanation`."""
+        Told at the opening; with `waiting`, (n,) of log-odds from `models.waiting`, for cases that are still open.
+        """
+        return self.calibration_.probability(self.score(matrix) + self._in_score(matrix, waiting))
+
+    def explain(self, matrix: Matrix, waiting: Floats | None = None) -> Explanation:
+        """Exact parts of every probability, see `Explanation`. `waiting` becomes the part `time_waited`."""
         values = np.asarray(
             self.booster_.predict(
                 self._columns(matrix), pred_contrib=True, num_threads=self.threads, validate_features=True
@@ -162,6 +165,8 @@ class RiskModel:
         for more in (linear, records):
             for name in more.columns:
                 parts[name] = parts[name] + more[name] if name in parts else more[name]
+        if waiting is not None:
+            parts["time_waited"] = self._in_score(matrix, waiting)
         base = (1 - w) * matrix.offset_parts["city"].to_numpy() + believed[:, -1] + w * self.linear_.intercept
         points, start = percentage_points(parts.to_numpy(), base, self.calibration_.probability)
         return Explanation(
@@ -231,6 +236,10 @@ class RiskModel:
         model.trained_before_ = described["trained_before"]
         model.n_train_ = described["n_train"]
         return model
+
+    def _in_score(self, matrix: Matrix, waiting: Floats | None) -> Floats:
+        """Log-odds to add after calibration, as what to add to the score before it."""
+        return np.zeros(len(matrix)) if waiting is None else waiting / self.calibration_.slope
 
     def _belief(self, matrix: Matrix) -> Floats:
         """The s of each landmark, by the matured training cases of its category; 0 for an unseen one."""

@@ -16,14 +16,16 @@ from data.observation import observed_until
 from data.store import Store
 from features.event_index import EventIndex
 from features.facts import facts_from_events
-from features.landmarks import opening_landmarks
+from features.landmarks import opening_landmarks, queries_at
 from features.matrix import matrix_at
+from features.records import Floats, Records
 from models.office_record import office_records
 from models.reasons import OVERDUE_REASONS, stored_reasons
 from models.registry import Registry
 from models.risk import RiskModel
 from models.signals import SignalSettings, detect_signals, pressure, weekly_counts
 from models.training import History, Progress, train
+from models.waiting import waiting_adds
 
 # From what risk on a case is worth an officer's morning. Words for people; nothing is decided by them.
 HIGH: Final = 0.5
@@ -148,9 +150,19 @@ def _risks(
 ) -> pd.DataFrame:
     landmarks = opening_landmarks(cases)
     matrix = matrix_at(index, landmarks, model.feature_names_in_, time_zone=time_zone)
-    explanation = model.explain(matrix)
+    passed, waiting = _waiting(index, landmarks, as_of)
+    explanation = model.explain(matrix, waiting)
     probability = np.clip(explanation.probability, 0.0, 1.0)
-    return _risk_frame(landmarks, version, as_of, probability, band(probability), stored_reasons(explanation, matrix))
+    reasons = stored_reasons(explanation, matrix, passed)
+    return _risk_frame(landmarks, version, as_of, probability, band(probability), reasons)
+
+
+def _waiting(index: EventIndex, landmarks: pd.DataFrame, as_of: int) -> tuple[Floats, Floats]:
+    """For cases open at `as_of`: the share of the promised time that has passed, and what that adds in log-odds."""
+    opened, due = (landmarks[name].to_numpy("int64") for name in ("opened_at", "due_at"))
+    passed = np.clip((as_of - opened) / np.maximum(due - opened, 1), 0.0, 1.0)
+    now = queries_at(landmarks.assign(landmark_at=as_of))
+    return passed, waiting_adds(Records(index, now), passed)
 
 
 def _overdue(cases: pd.DataFrame, version: str, as_of: int) -> pd.DataFrame:
