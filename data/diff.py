@@ -8,12 +8,13 @@ before its time.
 
 from __future__ import annotations
 
+from functools import cache
 from typing import Any, Final
 
 import numpy as np
 import pandas as pd
 
-from data.event_log import NEVER
+from data.event_log import NEVER, empty_events
 from data.mapping import Mapping
 from data.moments import Mask, Seconds
 from data.schema import EVENT_COLUMNS, EventKind
@@ -26,7 +27,7 @@ _NOT_YET: Final = -1
 
 def no_state() -> pd.DataFrame:
     """What is known of the cases of a new source: nothing."""
-    times: dict[str, Any] = {name: pd.Series(dtype="int64") for name in ("due_at", "closed_at", "seen_at")}
+    times: dict[str, Any] = {name: pd.Series(dtype="int64") for name in ("opened_at", "due_at", "closed_at", "seen_at")}
     text = {name: pd.Series(dtype="str") for name in _TEXT}
     state = pd.DataFrame({**text, **times, "ended": pd.Series(dtype="bool")})
     state.index = pd.Index([], name="case_id", dtype="str")
@@ -35,7 +36,7 @@ def no_state() -> pd.DataFrame:
 
 def state_of(cases: pd.DataFrame, seen_at: Seconds) -> pd.DataFrame:
     """What is known of the cases in the store: `data.event_log.fold_cases`, and when each was last seen."""
-    state = cases.set_index("case_id")[[*_TEXT, "due_at", "closed_at"]].copy()
+    state = cases.set_index("case_id")[[*_TEXT, "opened_at", "due_at", "closed_at"]].copy()
     state["ended"] = (cases["withdrawn_known_at"] != NEVER).to_numpy()
     state["seen_at"] = seen_at
     return state
@@ -74,6 +75,7 @@ class _Step:
         last_seen = before["seen_at"].fillna(_NOT_YET).astype("int64").to_numpy()
         kept = last_seen <= seen
         self.rows, self.before, self.last_seen = rows[kept], before[kept], last_seen[kept]
+        self.covers = rows["opened_at"].min(), rows["opened_at"].max()
         self.state, self.mapping, self.seen = state, mapping, seen
         self.new: Mask = self.last_seen == _NOT_YET
         self.ended_before: Mask = self.before["ended"].astype("boolean").fillna(False).to_numpy(dtype=bool)
@@ -190,9 +192,15 @@ class _Step:
         now["due_at"] = rows["due_at"].where(rows["due_at"] != NEVER, old_due)
         now["closed_at"] = np.where(self.closed, rows["closed_at"].to_numpy(), NEVER)
         now["ended"] = self.ended_before | self.fallen
-        now["seen_at"] = np.int64(self.seen)
-        rest = self.state[~self.state.index.isin(now.index)]
-        return pd.concat([rest, now[rest.columns]]) if len(rest) else now
+        now["opened_at"], now["seen_at"] = rows["opened_at"], np.int64(self.seen)
+        rest = self.state[now.index.get_indexer(self.state.index) < 0].copy()
+        if rest.empty:
+            return now
+        # A case that the snapshot should hold and does not was looked for: as when it comes in a file of its
+        # own.
+        looked_for = rest["opened_at"].between(*self.covers)
+        rest.loc[looked_for, "seen_at"] = np.maximum(rest.loc[looked_for, "seen_at"], self.seen)
+        return pd.concat([rest, now[rest.columns]])
 
 
 def _said(values: pd.DataFrame) -> pd.DataFrame:
@@ -210,6 +218,8 @@ def _events(
     fields: pd.DataFrame | None = None,
 ) -> pd.DataFrame:
     """One event of `kind` per row, saying what `fields` holds and nothing else."""
+    if rows.empty:
+        return _no_events()
     events = pd.DataFrame({"case_id": pd.Series(rows.index.to_numpy(), dtype="str")})
     events["kind"] = kind if isinstance(kind, np.ndarray) else str(kind)
     events["at"], events["known_at"] = at, known_at
@@ -225,10 +235,16 @@ def _events(
     return events[[*EVENT_COLUMNS]]
 
 
+@cache
+def _no_events() -> pd.DataFrame:
+    """Most steps find nothing, and an empty frame costs as much to make as a full one. Never handed out."""
+    return empty_events()
+
+
 def _joined(parts: list[pd.DataFrame]) -> pd.DataFrame:
     filled = [part for part in parts if len(part)]
     if not filled:
-        return _events(no_state(), EventKind.OPENED, np.array([], dtype=np.int64), np.array([], dtype=np.int64))
+        return empty_events()
     joined = pd.concat(filled, ignore_index=True)
     joined["kind"] = joined["kind"].astype("str")
     return joined

@@ -52,6 +52,7 @@ def fold_cases(events: pd.DataFrame) -> pd.DataFrame:
       `withdrawn_known_at` is when it was first known to be withdrawn or a duplicate;
     - `closing_reason`: null while open;
     - `first_closed_at`: the first closing, reopened or not; `duplicate_at`: when it was called a duplicate;
+    - `reopened_known_at`: when it was last known to be reopened;
     - `reopened`, `transfers`: counts of events, int64.
 
     Raises
@@ -84,6 +85,8 @@ def fold_cases(events: pd.DataFrame) -> pd.DataFrame:
     cases["withdrawn_known_at"] = withdrawn.fillna(NEVER).astype("int64")
     duplicate = _first(log[log["kind"] == EventKind.DUPLICATE.value])["at"].reindex(cases.index)
     cases["duplicate_at"] = duplicate.fillna(NEVER).astype("int64")
+    reopened = _last(log[log["kind"] == EventKind.REOPENED.value])["known_at"].reindex(cases.index)
+    cases["reopened_known_at"] = reopened.fillna(NEVER).astype("int64")
     cases["reopened"] = _count(log, (EventKind.REOPENED.value,), cases.index)
     cases["transfers"] = _count(log, _MOVES, cases.index)
     cases = cases.reset_index().sort_values(["opened_at", "case_id"], kind="stable", ignore_index=True)
@@ -105,6 +108,7 @@ _CASE_COLUMNS: Final = (
     "withdrawn_known_at",
     "duplicate_at",
     "closing_reason",
+    "reopened_known_at",
     "reopened",
     "transfers",
 )
@@ -147,6 +151,10 @@ def empty_events() -> pd.DataFrame:
 
 def _first(log: pd.DataFrame) -> pd.DataFrame:
     return log.drop_duplicates("case_id", keep="first").set_index("case_id")
+
+
+def _last(log: pd.DataFrame) -> pd.DataFrame:
+    return log.drop_duplicates("case_id", keep="last").set_index("case_id")
 
 
 def _last_said(log: pd.DataFrame, name: str) -> pd.Series:

@@ -40,9 +40,7 @@ def observed_until(store: Store) -> pd.Series:
     seen = newest.groupby("case_id")["known_at"].max().reindex(opened["case_id"]).to_numpy("int64").copy()
     moments, sources = opened["at"].to_numpy("int64"), opened["source"].to_numpy()
     imports = store.imports()
-    for source, text, extracted_at in zip(
-        imports["source"], imports["report"], imports["extracted_at"], strict=True
-    ):
+    for source, text, extracted_at in zip(imports["source"], imports["report"], imports["extracted_at"], strict=True):
         for look in json.loads(text).get("snapshots") or [{"seen_at": extracted_at}]:
             belongs = (moments >= look.get("opened_from", -NEVER)) & (moments <= look.get("opened_to", NEVER))
             belongs &= sources == source

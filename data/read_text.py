@@ -30,10 +30,13 @@ class Table:
     notes: tuple[str, ...] = ()
 
 
-def decode(file: str, content: bytes) -> str:
-    """Text in UTF-8, with or without a byte order mark, or in GB18030 (which GBK and GB2312 are parts of)."""
+def decode(file: str, content: bytes) -> tuple[str, tuple[str, ...]]:
+    """Text in UTF-8, with or without a byte order mark, or in GB18030 (which GBK and GB2312 are parts of).
+
+    And a note if it was GB18030: a file in a Western encoding can pass for it.
+    """
     try:
-        return content.decode("utf-8-sig")
+        return content.decode("utf-8-sig"), ()
     except UnicodeDecodeError as error:
         broken = error
     # A file cut off inside a character is UTF-8 up to its last three bytes.
@@ -42,7 +45,7 @@ def decode(file: str, content: bytes) -> str:
             f"{file}: the file ends in the middle of a character: it is cut off. Copy or export it again."
         )
     try:
-        return content.decode("gb18030")
+        return content.decode("gb18030"), (_NOT_UTF8,)
     except UnicodeDecodeError:
         line = content[: broken.start].count(b"\n") + 1
         raise FileFormatError(
@@ -50,18 +53,27 @@ def decode(file: str, content: bytes) -> str:
         ) from None
 
 
+_NOT_UTF8: Final = (
+    "The file is not in UTF-8 and was read as GB18030, the Chinese encoding. If its words come out wrong, "
+    "save it "
+    "as UTF-8."
+)
+_NO_LAST_BREAK: Final = (
+    "The last line does not end in a line break: if the file was cut off, its last row is not whole."
+)
+
+
 def read_csv(file: str, content: bytes) -> Table:
     """A CSV file: one header, then rows with as many fields; commas, semicolons or tabs."""
-    text = decode(file, content)
+    text, notes = decode(file, content)
     csv.field_size_limit(_LONGEST_FIELD)
     reader = csv.reader(io.StringIO(text, newline=""), delimiter=_delimiter(text), strict=True)
     lines = _checked_lines(file, reader)
     header = tuple(name.strip() for name in next(lines, ()))
     _check_header(file, header)
     rows = list(_checked_rows(file, lines, len(header)))
-    notes: tuple[str, ...] = ()
     if not text.endswith(("\n", "\r")):
-        notes = ("The last line does not end in a line break: if the file was cut off, its last row is not whole.",)
+        notes += (_NO_LAST_BREAK,)
 
     def read(wanted: Collection[str]) -> pd.DataFrame:
         places = [(place, name) for place, name in enumerate(header) if name in wanted]
@@ -138,7 +150,7 @@ def _check_header(file: str, header: tuple[str, ...]) -> None:
 
 def read_json_lines(file: str, content: bytes) -> Table:
     """A file with one JSON object per line; a value is text, a number, true, false or null."""
-    text = decode(file, content)
+    text, notes = decode(file, content)
     lines = [line for line in text.split("\n") if line.strip()]
     objects = [_object(file, row, line, last=row == len(lines)) for row, line in enumerate(lines, start=1)]
     columns = tuple(dict.fromkeys(name for item in objects for name in item))
@@ -153,7 +165,7 @@ def read_json_lines(file: str, content: bytes) -> Table:
             index=range(len(objects)),
         )
 
-    return Table(columns, len(objects), read)
+    return Table(columns, len(objects), read, notes)
 
 
 def _object(file: str, row: int, line: str, *, last: bool) -> dict[str, Any]:

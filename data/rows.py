@@ -71,11 +71,15 @@ def _check_present(file: SourceFile, mapping: Mapping, present: set[str]) -> Non
     if absent:
         listed = ", ".join(f"'{name}' (field {mapping.columns[name].field})" for name in absent)
         raise MappingError(
-            f"{file.name}: the mapping '{mapping.source.name}' expects {listed}, which the file does not "
-            "have. "
+            f"{file.name}: the mapping '{mapping.source.name}' expects {listed}, "
+            f"{_why_absent(file, absent)}. "
             f"Its columns: {', '.join(file.columns)}. Rename the column in the mapping or the file, or set "
             "optional = true if the source does not always give it."
         )
+
+
+def _why_absent(file: SourceFile, absent: list[str]) -> str:
+    return "dropped with --drop" if set(absent) <= set(file.columns) else "which the file does not have"
 
 
 _NEEDED = ("reference", "opened_at", "kind", "at")

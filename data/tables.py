@@ -139,7 +139,8 @@ risk = Table(
     Column("landmark_at", BigInteger, nullable=False),  # the moment of the features: the opening
     Column("probability", Float, nullable=False),
     Column("band", String(8), nullable=False),  # low · medium · high
-    Column("reasons", Text, nullable=False),  # JSON list, see models.explain
+    Column("reasons", Text, nullable=False),  # JSON list, see models.reasons
+    Index(None, "as_of"),
 )
 
 signal = Table(

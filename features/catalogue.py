@@ -54,13 +54,13 @@ class Feature:
 # What stands for a key in a sentence.
 KEY_WORDS: Final[dict[str, tuple[str, str]]] = {
     "city": ("全市", "the whole city"),
-    "promise": ("承诺时限相近的工单", "cases promised about as long"),
+    "promise": ("承诺时限相近的案件", "cases promised about as long"),
     "category": ("这类问题", "this type of problem"),
     "category_channel": ("这类问题经此渠道", "this type of problem through this channel"),
     "category_area": ("本地这类问题", "this type of problem in this area"),
     "category_promise": ("这类问题且时限相近", "this type of problem with such a promise"),
     "category_office": ("本单位办理的这类问题", "this type of problem at this office"),
-    "area": ("本地区", "this area"),
+    "area": ("本区域", "this area"),
     "channel": ("此渠道", "this channel"),
     "category_group": ("这一大类", "this group of problems"),
     "office": ("本单位", "this office"),
@@ -102,7 +102,7 @@ def _departure(key: str, parent: str, month: bool) -> Feature:
         "log_odds",
         _columns(key, parent),
         28 if month else None,
-        f"{zh}{span_zh}的逾期情况（与{parent_zh}相比）",
+        f"{zh}{span_zh}的超期情况（与{parent_zh}相比）",
         f"how often {en} was late {span_en}, against {parent_en}",
     )
 
@@ -150,8 +150,8 @@ def _records() -> list[Feature]:
             "以往记录合计",
             "the records taken together",
         ),
-        _simple("category", "level", "record", "log_odds", None, "{key}以往逾期的多少", "how often {key} was late"),
-        _simple("promise", "level", "record", "log_odds", None, "{key}以往逾期的多少", "how often {key} were late"),
+        _simple("category", "level", "record", "log_odds", None, "{key}以往超期的多少", "how often {key} was late"),
+        _simple("promise", "level", "record", "log_odds", None, "{key}以往超期的多少", "how often {key} were late"),
     ]
     found += [_departure(key, parent, False) for key, parent in DEPARTURES.items()]
     found += [_departure(key, parent, True) for key, parent in DEPARTURES.items() if key not in ("promise", "category")]
@@ -162,7 +162,7 @@ def _records() -> list[Feature]:
             "record",
             "log_odds",
             None,
-            "{key}最近30件的逾期情况",
+            "{key}最近30件的超期情况",
             "the last 30 of {key} that fell due",
         )
         for key in _RECENT_KEYS
@@ -178,7 +178,7 @@ def _trends() -> list[Feature]:
             "trend",
             "log_odds",
             28,
-            "{key}近28天逾期的变化",
+            "{key}近28天超期的变化",
             "how {key} has changed in the last 28 days",
         )
         for key in _TREND_KEYS
@@ -190,7 +190,7 @@ def _trends() -> list[Feature]:
             "log_odds",
             ("category",),
             None,
-            "这类问题未到期工单的办理快慢",
+            "这类问题未到期案件的办理快慢",
             "how open cases of this type that are not due yet are coming along",
         ),
         Feature(
@@ -199,7 +199,7 @@ def _trends() -> list[Feature]:
             "log_odds",
             ("category",),
             28,
-            "这类问题近28天未到期工单的办理快慢",
+            "这类问题近28天未到期案件的办理快慢",
             "the same, in the last 28 days",
         ),
     ]
@@ -217,7 +217,7 @@ def _loads() -> list[Feature]:
                     "what came in for {key} this week, against the last 28 days", in_model=office),
             _simple(key, "clearance_28d", "load", "log_ratio", 28, "{key}近28天办结与来件之比",
                     "what {key} closed against what came in, over 28 days", in_model=office),
-            _simple(key, "overdue", "load", "share", None, "{key}在办件中已逾期的占比",
+            _simple(key, "overdue", "load", "share", None, "{key}在办件中已超期的占比",
                     "share of the open cases of {key} that are overdue", in_model=office),
         ]  # fmt: skip
     for days in (7, 28, 91):
@@ -269,8 +269,8 @@ def _own() -> list[Feature]:
             "share",
             (),
             None,
-            "承诺时限已用去多少而仍未办结",
-            "how much of the promised time has passed with the case still open",
+            "已用去的承诺时限",
+            "the promised time that has already passed",
             in_model=False,
         ),
         Feature(
@@ -352,8 +352,8 @@ def require_available(names: Iterable[str], known_at_opening: Iterable[str]) -> 
                 f"Feature '{name}' needs '{missing[0]}' at the opening of a case, and the imported sources know it "
                 "only at the end. In an export of last states it holds whoever ended up with the case, which says how "
                 "the case went: a model given it looks far better on paper than it can be on the day. Use features "
-                "that are available (`heed features list`), or import an export that says who had the case at intake, with "
-                '`at = "opened"` in its mapping.'
+                "that are available (`heed features list`), or import an export that says who had the case at intake, "
+                'with `at = "opened"` in its mapping.'
             )
 
 

@@ -98,7 +98,7 @@ def _told_record(key: str, row: Row) -> Text:
     own, above = _level(key, row), _level(parent, row)
     (zh, en), (parent_zh, parent_en) = KEY_WORDS[key], KEY_WORDS[parent]
     return (
-        f"{zh}以往每100件约{_of_100(own)}件逾期，{parent_zh}为{_of_100(above)}件",
+        f"{zh}以往每100件约{_of_100(own)}件超期，{parent_zh}为{_of_100(above)}件",
         f"{en[0].upper()}{en[1:]}: about {_of_100(own)} of 100 were late, against {_of_100(above)} for {parent_en}",
     )
 
@@ -151,21 +151,21 @@ def _arrived(count: float, days: int) -> Text:
 
 
 _MONTHLY: Final[dict[str, Text]] = {
-    "more": ("近28天逾期多于以往", "late more often in the last 28 days than before"),
-    "less": ("近28天逾期少于以往", "late less often in the last 28 days than before"),
+    "more": ("近28天超期多于以往", "late more often in the last 28 days than before"),
+    "less": ("近28天超期少于以往", "late less often in the last 28 days than before"),
 }
 
 _BY_PREFIX: Final[dict[str, Callable[[float], Text]]] = {
-    "level": lambda v: (f"每100件约{_of_100(v)}件逾期", f"about {_of_100(v)} of 100 were late"),
+    "level": lambda v: (f"每100件约{_of_100(v)}件超期", f"about {_of_100(v)} of 100 were late"),
     "record_28d": lambda v: _compared(
         v,
-        more=("近28天逾期多于同类", "in the last 28 days late more often than its like"),
-        less=("近28天逾期少于同类", "in the last 28 days late less often than its like"),
+        more=("近28天超期多于同类", "in the last 28 days late more often than its like"),
+        less=("近28天超期少于同类", "in the last 28 days late less often than its like"),
     ),
     "recent": lambda v: _compared(
         v,
-        more=("最近到期的30件逾期多于以往", "of the last 30 that fell due, more were late than usual"),
-        less=("最近到期的30件逾期少于以往", "of the last 30 that fell due, fewer were late than usual"),
+        more=("最近到期的30件超期多于以往", "of the last 30 that fell due, more were late than usual"),
+        less=("最近到期的30件超期少于以往", "of the last 30 that fell due, fewer were late than usual"),
     ),
     "trend": lambda v: _compared(v, more=_MONTHLY["more"], less=_MONTHLY["less"]),
     "early_sign": lambda v: _compared(
@@ -190,7 +190,7 @@ _BY_PREFIX: Final[dict[str, Callable[[float], Text]]] = {
         f"近28天办结是来件的{_times(v)}倍",
         f"closed {_times(v)} times what came in over 28 days",
     ),
-    "overdue": lambda v: (f"在办件中约{_percent(v)}已逾期", f"about {_percent(v)} of the open cases are overdue"),
+    "overdue": lambda v: (f"在办件中约{_percent(v)}已超期", f"about {_percent(v)} of the open cases are overdue"),
     "handed_on_28d": lambda v: (f"近28天约{_percent(v)}转出", f"about {_percent(v)} were handed on in 28 days"),
     "time_to_close_91d": lambda v: (
         f"近91天通常用时为承诺时限的{_times(v)}倍",
@@ -206,7 +206,7 @@ _BY_PREFIX: Final[dict[str, Callable[[float], Text]]] = {
 
 _OWN: Final[dict[str, Callable[[float], Text]]] = {
     "base_score": lambda v: (
-        f"以往记录合计：每100件约{_of_100(v)}件逾期",
+        f"以往记录合计：每100件约{_of_100(v)}件超期",
         f"The records taken together: about {_of_100(v)} of 100 late",
     ),
     "findings_28d": lambda v: (

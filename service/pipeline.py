@@ -109,8 +109,9 @@ def score_open_cases(
 ) -> Scored:
     """Score every case that is open, and store risk and reasons.
 
-    A case whose promise has passed is not at risk any more: it is late, and is stored as that. A case without a
-    promise cannot be late and is not scored.
+    A case whose promise has passed is not at risk any more: it is late, and is stored as that. A reopened case is
+    judged as one that was opened anew, by the promise made then. A case without a promise that still stands cannot be
+    late and is not scored.
     """
     moment = _moment(store, as_of)
     version, model = champion(registry)
@@ -123,9 +124,10 @@ def score_open_cases(
     open_cases = cases[(cases["closed_at"] == NEVER) & (cases["withdrawn_known_at"] == NEVER)]
     stale = followed.reindex(open_cases["case_id"]).to_numpy("int64") < moment - STALE_AFTER
     active = open_cases[~stale]
-    due = active["due_at_opening"]
-    ahead = active[(due < NEVER) & (due >= moment)].reset_index(drop=True)
-    past = active[due < moment].reset_index(drop=True)
+    duties = _duties(active)
+    due = duties["due_at_opening"].to_numpy("int64")
+    ahead = duties[(due < NEVER) & (due >= moment)].reset_index(drop=True)
+    past = duties[due < moment].reset_index(drop=True)
     index = EventIndex.build(facts_from_events(events, store.read_inspections(moment), followed))
     progress("score", 1, 3)
     risks = _risks(model, version, index, ahead, store.time_zone(), moment)
@@ -139,9 +141,21 @@ def score_open_cases(
         open_cases=len(active),
         overdue=len(past),
         not_seen_lately=int(stale.sum()),
-        without_promise=int((due == NEVER).sum()),
+        without_promise=len(active) - len(ahead) - len(past),
         high=int((risks["band"] == "high").sum()),
         expected_late=float(risks["probability"].sum()),
+    )
+
+
+def _duties(active: pd.DataFrame) -> pd.DataFrame:
+    """Open cases with the duty that stands: since the opening, or since the last reopening with its new promise."""
+    again = (active["reopened_known_at"] < NEVER).to_numpy()
+    since, newest = active["reopened_known_at"], active["due_at"]
+    renewed = newest.where(newest > since, NEVER)
+    return active.assign(
+        opened_at=active["opened_at"].where(~again, since),
+        opened_known_at=active["opened_known_at"].where(~again, since),
+        due_at_opening=active["due_at_opening"].where(~again, renewed),
     )
 
 

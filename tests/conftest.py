@@ -15,7 +15,6 @@ from data.synthetic import CityPlan, simulate_city, write_city
 from models.training import History
 from service.pipeline import history_of
 
-
 # Random tests are the same on every machine and every day; a failing example is then everybody's.
 settings.register_profile(
     "heed", derandomize=True, deadline=None, max_examples=60, suppress_health_check=[HealthCheck.too_slow]

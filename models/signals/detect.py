@@ -48,9 +48,10 @@ SIGNAL_COLUMNS: Final = (
 )
 EXTRA_COLUMNS: Final = ("window_weeks", "method_reason", "weeks_of_past")
 
-# A silence is looked for only where nothing at all would be improbable at this level. It depends on the expectation
-# and not on the week's count, so leaving the others out of the family is fair.
-_SILENCE_POSSIBLE: Final = 0.05
+# A silence is looked for only where nothing at all would be as improbable as this; elsewhere it could never become a
+# signal among many series. That depends on the expectation and not on the week's count, so leaving the others out of
+# the family is fair.
+_SILENCE_POSSIBLE: Final = 0.001
 # Weeks in a row are counted back so far and no further.
 _LONGEST_RUN: Final = 12
 
@@ -137,6 +138,8 @@ def history(counts: WeeklyCounts, *, weeks: int, settings: SignalSettings | None
     The frame is that of `detect_signals`, sorted by week and then as there. Every week sees its own past only; the
     counts themselves are those known at `counts.as_of`, so a report that came in late is already in its week.
     """
+    if weeks < 1:
+        raise UsageError(f"Expected at least one week to replay, got weeks={weeks}.")
     settings = settings or SignalSettings()
     n_weeks = len(counts.weeks)
     told = []

@@ -71,7 +71,7 @@ def reference_weeks(
             levels[start : start + length] = np.repeat(np.arange(1, seasons), lengths)
     rows = np.flatnonzero(levels[: max(at - weeks_left_out, 0)] >= 0)
     used, codes = np.unique(levels[rows], return_inverse=True)
-    if used[0] != 0:
+    if len(used) == 0 or used[0] != 0:
         raise NotEnoughDataError("No week of an earlier year is left to compare with; leave fewer weeks out.")
     return ReferenceWeeks(rows=rows, seasons=codes.astype(np.int64))
 

@@ -42,17 +42,17 @@ _REASONS: Final[dict[str, dict[Language, str]]] = {
     "months_of_past": {
         "en": "Compared with its own level over {weeks} earlier weeks, and with how the same type of problem moved "
         "elsewhere: the record is shorter than two years.",
-        "zh": "与自身此前 {weeks} 周的水平以及同类问题在其他地区的变化相比：记录不足两年。",
+        "zh": "与自身此前 {weeks} 周的水平以及同类问题在其他区域的变化相比：记录不足两年。",
     },
     "thin_counts": {
         "en": "Compared with its own level over {weeks} earlier weeks, and with how the same type of problem moved "
         "elsewhere: there are too few reports, or too few years, for a seasonal regression.",
-        "zh": "与自身此前 {weeks} 周的水平以及同类问题在其他地区的变化相比：报告太少或年份太少，无法做季节回归。",
+        "zh": "与自身此前 {weeks} 周的水平以及同类问题在其他区域的变化相比：报告太少或年份太少，无法做季节回归。",
     },
     "years_of_past": {
         "en": "Compared with the same season of its own earlier years, with its own level over {weeks} earlier weeks, "
         "and with how the same type of problem moved elsewhere.",
-        "zh": "与自身往年同一季节、此前 {weeks} 周的水平以及同类问题在其他地区的变化相比。",
+        "zh": "与自身往年同一季节、此前 {weeks} 周的水平以及同类问题在其他区域的变化相比。",
     },
 }
 

@@ -47,8 +47,9 @@ class ShortPastSettings:
 
     # Sums over so many newest weeks; the longest decides how many weeks the baseline keeps away from.
     windows: tuple[int, ...] = (1, 2, 4)
-    # Half a year: long enough to know the level, short enough that the level still holds.
-    baseline_weeks: int = 28
+    # A year: long enough to know the level well (half a year finds one planted rise in eight fewer), and a season in
+    # which a series differs from its category is then in it as a whole.
+    baseline_weeks: int = 52
     # Fewer than eight weeks do not tell a level from its noise.
     least_baseline_weeks: int = 8
 

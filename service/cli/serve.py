@@ -32,4 +32,6 @@ def run(chosen: Settings) -> None:
 
     application = create_app(chosen)
     err.print(f"heed serves http://{chosen.host}:{chosen.port}/ (stop with Ctrl+C)")
-    uvicorn.run(application, host=chosen.host, port=chosen.port, log_level="warning", server_header=False)
+    uvicorn.run(
+        application, host=chosen.host, port=chosen.port, log_level="warning", access_log=False, server_header=False
+    )

@@ -1,11 +1,16 @@
-"""A small store for the service: places with two levels, open cases with events and risks, pressure and signals.
-
-Everything is simulated from a seed. Area `A-05` has few cases, so that disclosure has something to withhold.
+"""A small store for the service: places with two levels, open cases with events and risks, pressure and
+signals.
+Everything is simulated from a seed. Area `A-05` has few cases, so that disclosure has something to
+withhold.
 """
 
 from __future__ import annotations
 
+import atexit
 import json
+import shutil
+import tempfile
+from functools import cache
 from pathlib import Path
 
 import numpy as np
@@ -56,40 +61,47 @@ CATEGORIES = [
     ("road", "道路破损", "Damaged road surface"),
     ("noise", "施工噪声", "Building site noise"),
 ]
-REASONS = [
-    ("office_late_share_91d", "office", "办理单位近期超期比例", "Late answers of the office", "近 13 周该单位每 100 件有 41 件超期", "41 of 100 answers of this office were late in the last 13 weeks"),
-    ("office_backlog", "office", "办理单位在办案件", "Open cases of the office", "该单位现有 212 件在办", "212 cases were open at this office"),
-    ("category_hours", "category", "同类案件办理时长", "Time to close of this type", "同类案件通常 6 天办结", "cases of this type usually take 6 days"),
-    ("promise_days", "promise", "承诺时限", "Promised time", "承诺 3 个工作日答复", "3 working days were promised"),
-    ("area_inflow_28d", "area", "本区域新增案件", "New cases in the area", "近 28 天本区域新增 96 件", "96 cases were opened here in the last 28 days"),
-    ("opened_hour", "calendar", "受理时间", "Hour of opening", "下班后受理", "opened after office hours"),
-    ("transfers_91d", "office", "转办次数", "Hand-overs of the office", "近 13 周转办 17 次", "17 hand-overs in the last 13 weeks"),
-    ("channel", "channel", "受理渠道", "Channel", "电话受理", "received by telephone"),
-    ("weekday", "calendar", "星期", "Weekday", "周五受理", "opened on a Friday"),
-    ("category_inflow_28d", "category", "同类新增案件", "New cases of this type", "近 28 天同类新增 310 件", "310 cases of this type in the last 28 days"),
-]  # fmt: skip
+# feature | family | label_zh | label_en | text_zh | text_en
+_REASONS_TEXT = """
+office_late | office | 单位近期超期 | late answers of the office | 每100件约41件超期 | 41 of 100 were late
+office_backlog | office | 单位在办案件 | open cases of the office | 现有212件在办 | 212 cases were open
+category_hours | category | 同类办理时长 | time to close of this type | 通常6天办结 | usually takes 6 days
+promise_days | promise | 承诺时限 | promised time | 承诺3个工作日 | 3 working days promised
+area_inflow | area | 本区域新增 | new cases in the area | 近28天新增96件 | 96 new cases in 28 days
+opened_hour | calendar | 受理时间 | hour of opening | 下班后受理 | opened after office hours
+transfers | office | 转办次数 | hand-overs of the office | 近13周转办17次 | 17 hand-overs in 13 weeks
+channel | channel | 受理渠道 | channel | 电话受理 | received by telephone
+weekday | calendar | 星期 | weekday | 周五受理 | opened on a Friday
+category_inflow | category | 同类新增 | new cases of this type | 近28天310件 | 310 in 28 days
+"""
+REASONS = [tuple(part.strip() for part in line.split("|")) for line in _REASONS_TEXT.strip().splitlines()]
 
 
 def fill_store(path: Path, *, cases: int = 400, seed: int = 7, as_of: int = AS_OF) -> Path:
     """Make a store at `path` with that many open cases, scored as of `as_of`."""
-    rng = np.random.default_rng(seed)
     with Store.open(str(path), create=True) as store:
-        store.write_places(
-            areas=pd.DataFrame(AREAS, columns=["area", "parent", "name_zh", "name_en", "population"]),
-            offices=pd.DataFrame(OFFICES, columns=["office", "tier", "name_zh", "name_en"]),
-            categories=pd.DataFrame(CATEGORIES, columns=["category", "name_zh", "name_en"]),
-        )
-        run = ImportRun(
-            source="simulated",
-            time_zone="Asia/Shanghai",
-            known_at_opening=("category", "area", "channel", "office"),
-            file_name="simulated.csv",
-            file_sha256=f"{seed:064d}",
-            extracted_at=as_of - 1,
-        )
-        store.add_events(run, simulated_events(rng, cases, as_of))
-        score(store, as_of=as_of, seed=seed)
+        fill(store, cases=cases, seed=seed, as_of=as_of)
     return path
+
+
+def fill(store: Store, *, cases: int, seed: int = 7, as_of: int = AS_OF) -> None:
+    """Fill an open store with places, cases and one scoring."""
+    rng = np.random.default_rng(seed)
+    store.write_places(
+        areas=pd.DataFrame(AREAS, columns=["area", "parent", "name_zh", "name_en", "population"]),
+        offices=pd.DataFrame(OFFICES, columns=["office", "tier", "name_zh", "name_en"]),
+        categories=pd.DataFrame(CATEGORIES, columns=["category", "name_zh", "name_en"]),
+    )
+    run = ImportRun(
+        source="simulated",
+        time_zone="Asia/Shanghai",
+        known_at_opening=("category", "area", "channel", "office"),
+        file_name="simulated.csv",
+        file_sha256=f"{seed:064d}",
+        extracted_at=as_of - 1,
+    )
+    store.add_events(run, simulated_events(rng, cases, as_of))
+    score(store, as_of=as_of, seed=seed)
 
 
 def score(store: Store, *, as_of: int, seed: int) -> None:
@@ -162,8 +174,13 @@ def simulated_risks(rng: np.random.Generator, ids: list[str], as_of: int) -> pd.
 def simulated_reasons(rng: np.random.Generator, probability: float) -> str:
     """Reasons in percentage points, with their base last."""
     base = 24.0
-    parts = rng.normal(0, 1, len(REASONS)) * np.geomspace(8, 0.4, len(REASONS))
-    parts += (100 * probability - base - parts.sum()) * np.geomspace(8, 0.4, len(REASONS)) / np.geomspace(8, 0.4, len(REASONS)).sum()
+    weights = np.geomspace(8, 0.4, len(REASONS))
+    parts = rng.normal(0, 1, len(REASONS)) * weights
+    parts += (
+        (100 * probability - base - parts.sum())
+        * np.geomspace(8, 0.4, len(REASONS))
+        / np.geomspace(8, 0.4, len(REASONS)).sum()
+    )
     names = ("feature", "family", "label_zh", "label_en", "text_zh", "text_en")
     items = [
         {**dict(zip(names, reason, strict=True)), "points": round(float(points), 3)}
@@ -176,7 +193,10 @@ def simulated_reasons(rng: np.random.Generator, probability: float) -> str:
 def simulated_pressure(rng: np.random.Generator, as_of: int) -> pd.DataFrame:
     """Pressure of the villages and offices; the small village holds a handful of cases."""
     rows = []
-    for kind, units in (("area", [area[0] for area in AREAS if area[1]]), ("office", [office[0] for office in OFFICES])):
+    for kind, units in (
+        ("area", [area[0] for area in AREAS if area[1]]),
+        ("office", [office[0] for office in OFFICES]),
+    ):
         for position, unit in enumerate(units):
             backlog = 6 if unit == SMALL_AREA else int(rng.integers(30, 190))
             usual = backlog * (0.6 if position % 4 == 1 else 1.0 if position % 4 else 0.8)
@@ -208,6 +228,37 @@ def simulated_signals(as_of: int) -> pd.DataFrame:
         (SMALL_AREA, "water", "rise", 5, 0.8, 0.0, 3.0, 0.0007, 0.02, 1),
         ("A-09", "waste", "silence", 2, 24.5, 14.0, 35.0, 0.00001, 0.001, 3),
     ]
-    names = ["area", "category", "direction", "observed", "expected", "lower", "upper", "p_value", "q_value", "weeks_running"]
+    names = [
+        "area",
+        "category",
+        "direction",
+        "observed",
+        "expected",
+        "lower",
+        "upper",
+        "p_value",
+        "q_value",
+        "weeks_running",
+    ]
     frame = pd.DataFrame(figures, columns=names)
     return frame.assign(as_of=as_of, week=week, fdr_level=0.05, method="farrington flexible")
+
+
+@cache
+def _template() -> Path:
+    folder = Path(tempfile.mkdtemp(prefix="heed-service-"))
+    atexit.register(shutil.rmtree, folder, ignore_errors=True)
+    return fill_store(folder / "small.db", cases=40)
+
+
+def small_store(folder: Path) -> Path:
+    """A store of 40 open cases that a test may change; a copy, because making one anew takes a second."""
+    return Path(shutil.copy(_template(), folder / "heed.db"))
+
+
+@cache
+def shared_store() -> Path:
+    """One filled store for all tests that only read; made once, removed at the end."""
+    folder = Path(tempfile.mkdtemp(prefix="heed-service-"))
+    atexit.register(shutil.rmtree, folder, ignore_errors=True)
+    return fill_store(folder / "heed.db")

@@ -7,7 +7,7 @@ import pandas as pd
 import pytest
 
 from data.errors import LeakError, NotEnoughDataError, UsageError
-from data.event_log import fold_cases, known_before
+from data.event_log import fold_cases
 from data.store import Store
 from features.outcomes import late
 from models.splits import split_at_share

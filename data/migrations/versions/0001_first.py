@@ -130,6 +130,7 @@ def _results() -> None:
         sa.Column("reasons", sa.Text(), nullable=False),
         sa.PrimaryKeyConstraint("case_id", "outcome", "as_of", name="pk_risk"),
     )
+    op.create_index("ix_risk_as_of", "risk", ["as_of"])
     op.create_table(
         "signal",
         sa.Column("signal_id", sa.String(32), nullable=False),

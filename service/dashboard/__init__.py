@@ -1,0 +1,1 @@
+"""The pages, their charts, and the words of both languages."""

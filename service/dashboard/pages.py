@@ -1,0 +1,274 @@
+"""The pages: open cases, one case, areas, one area. Complete without a script, each with its JSON twin."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from functools import cache
+from operator import itemgetter
+from pathlib import Path
+from typing import Annotated, Any, Final, Literal
+
+from fastapi import APIRouter, FastAPI, Query, Request, Response
+from fastapi.responses import HTMLResponse, RedirectResponse
+from fastapi.staticfiles import StaticFiles
+from jinja2 import Environment, FileSystemLoader, StrictUndefined
+
+from service.dashboard import charts
+from service.dashboard.show import Links, Show, names_sorted
+from service.dependencies import Source, Spoken, Telling, Told
+from service.etags import NO_STORE, REVALIDATE, Answer, remembered, respond
+from service.language import LANGUAGES, LanguageQuery, Words
+from service.listing import CaseFilter, CasePage, filtered, page_of_cases
+from service.places import Kind
+from service.problems import Problem
+from service.published import Signal
+from service.reads import CaseEvent, OpenCase, Snapshot
+from service.reasons import explain
+from service.routers.areas import AreaCode
+from service.routers.areas import found as area_found
+from service.routers.cases import CaseId
+from service.routers.cases import found as case_found
+
+HERE: Final = Path(__file__).parent
+PAGE_SIZE: Final = 25
+TOP_REASONS: Final = 3
+_DAY: Final = 86_400
+_HTML: Final = "text/html; charset=utf-8"
+_SVG: Final = "image/svg+xml"
+
+router = APIRouter(include_in_schema=False)
+
+
+class PageQuery(CaseFilter):
+    """The list as a page. It opens with the cases that can still be answered in time: warning of the others
+    is too late, and they are one step away, counted where no one can overlook them.
+    """
+
+    deadline: Literal["all", "ahead", "passed"] = "ahead"
+
+
+class ChartQuery(LanguageQuery):
+    """What an address of a chart takes."""
+
+    theme: Literal["light", "dark"] = "light"
+
+
+@router.get("/")
+def home(request: Request) -> Response:
+    """Lead to the open cases."""
+    return RedirectResponse(Links(request).to("/cases"))
+
+
+@router.get("/cases")
+def cases_page(request: Request, query: Annotated[PageQuery, Query()], reads: Source, words: Spoken) -> Response:
+    """Open cases by what needs attention."""
+    page = page_of_cases(reads, query, limit=PAGE_SIZE)
+    telling = Telling(page.snapshot, words)
+    explanations = {case.case_id: explain(case) for case in page.cases}
+    html = _render(
+        request,
+        words,
+        "cases.html",
+        show=Show(telling),
+        query=query,
+        page=page,
+        page_size=PAGE_SIZE,
+        tally=_tally(page, query),
+        choices=_choices(telling),
+        filtered=query.model_fields_set - {"lang", "cursor"},
+        reasons={case_id: explanation.reasons[:TOP_REASONS] for case_id, explanation in explanations.items()},
+    )
+    return respond(request, Answer.of(html), language=words.language, cache=NO_STORE, media_type=_HTML)
+
+
+@router.get("/cases/{case_id}")
+def case_page(
+    request: Request, case_id: CaseId, _query: Annotated[LanguageQuery, Query()], reads: Source, telling: Told
+) -> Response:
+    """One case: what, by when, how likely late, why, and what its offices did."""
+    case = case_found(telling.snapshot, case_id)
+    explanation = explain(case)
+    shown, rest = explanation.split(charts.REASONS_SHOWN)
+    html = _render(
+        request,
+        telling.words,
+        "case.html",
+        show=Show(telling),
+        case=case,
+        explanation=explanation,
+        shown=shown,
+        rest=rest,
+        others=explanation.reasons[len(shown) :],
+        size=charts.size_of(charts.waterfall_rows(explanation)),
+        timeline=_timeline(case, reads.timeline(telling.snapshot, case_id)),
+    )
+    return respond(request, Answer.of(html), language=telling.words.language, cache=NO_STORE, media_type=_HTML)
+
+
+@router.get("/charts/cases/{case_id}/reasons.svg")
+def reasons_chart(request: Request, case_id: CaseId, query: Annotated[ChartQuery, Query()], telling: Told) -> Response:
+    """The reasons of one case as a waterfall."""
+    case = case_found(telling.snapshot, case_id)
+    svg = charts.waterfall(explain(case), telling.words, query.theme)
+    return respond(request, Answer.of(svg), language=telling.words.language, cache=NO_STORE, media_type=_SVG)
+
+
+@router.get("/areas")
+def areas_page(request: Request, _query: Annotated[LanguageQuery, Query()], telling: Told) -> Response:
+    """Every area against its own past, sorted by code."""
+
+    def make() -> bytes:
+        published = telling.snapshot.published
+        return _render(request, telling.words, "areas.html", show=Show(telling), published=published)
+
+    return _remembered_page(request, telling, ("areas.html",), make)
+
+
+@router.get("/areas/{area:path}")
+def area_page(request: Request, area: AreaCode, _query: Annotated[LanguageQuery, Query()], telling: Told) -> Response:
+    """One area: its pressure and its signals."""
+    pressure = area_found(telling.snapshot, area)
+
+    def make() -> bytes:
+        pictured = _pictured(telling.snapshot, area)
+        return _render(
+            request,
+            telling.words,
+            "area.html",
+            show=Show(telling),
+            published=telling.snapshot.published,
+            pressure=pressure,
+            signals=telling.snapshot.published.signals_of(area),
+            pictured=pictured,
+            size=charts.size_of(len(pictured)),
+        )
+
+    return _remembered_page(request, telling, ("area.html", area), make)
+
+
+@router.get("/charts/areas/{area:path}/signals.svg")
+def signals_chart(request: Request, area: AreaCode, query: Annotated[ChartQuery, Query()], telling: Told) -> Response:
+    """The signals of one area beside what its past explains."""
+    area_found(telling.snapshot, area)
+    words = telling.words
+
+    def make() -> bytes:
+        signals = _pictured(telling.snapshot, area)
+        show = Show(telling)
+        names = {signal.category: show.place("category", signal.category) for signal in signals}
+        return charts.evidence(signals, names, words, query.theme)
+
+    answer = remembered(telling.snapshot, ("signals.svg", area, words.language, query.theme), make)
+    return respond(request, answer, language=words.language, cache=REVALIDATE, media_type=_SVG)
+
+
+def install(app: FastAPI) -> None:
+    """Add the pages and what they load."""
+    app.mount("/static", StaticFiles(directory=HERE / "static"), name="static")
+    app.include_router(router)
+
+
+def wants_page(request: Request) -> bool:
+    """Whether an error should be told to a reader of pages. The API speaks JSON to everyone."""
+    path = request.url.path
+    if path == "/v1" or path.startswith(("/v1/", "/health/", "/static/", "/charts/")):
+        return False
+    return "text/html" in request.headers.get("accept", "")
+
+
+def error_page(request: Request, words: Words, problem: Problem, *, headers: Mapping[str, str]) -> Response:
+    """A problem as a page."""
+    html = _render(request, words, "problem.html", problem=problem)
+    return HTMLResponse(html, status_code=problem.status, headers=dict(headers))
+
+
+def _remembered_page(request: Request, telling: Telling, key: tuple[str, ...], make: Callable[[], bytes]) -> Response:
+    """A page that is the same for everyone who asks in this language, whether they chose it or their browser did."""
+    language = telling.words.language
+    answer = remembered(telling.snapshot, (*key, language, Links(request).language or ""), make)
+    return respond(request, answer, language=language, cache=REVALIDATE, media_type=_HTML)
+
+
+@cache
+def _templates() -> Environment:
+    environment = Environment(
+        loader=FileSystemLoader(HERE / "templates"),
+        autoescape=True,
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
+    environment.globals["marks"] = environment.get_template("marks.html").module
+    return environment
+
+
+def _render(request: Request, words: Words, template: str, **values: Any) -> bytes:
+    """Render a page; its templates speak through `_` and `ngettext`."""
+    context = {
+        "_": words.gettext,
+        "ngettext": words.ngettext,
+        "language": words.language,
+        "languages": LANGUAGES,
+        "links": Links(request),
+        **values,
+    }
+    return _templates().get_template(template).render(context).encode()
+
+
+def _timeline(case: OpenCase, events: Sequence[CaseEvent]) -> list[tuple[int, CaseEvent | None]]:
+    """What happened, in the order in which it happened, with the promised moment (no event) in its place."""
+    entries: list[tuple[int, CaseEvent | None]] = [(event.at, event) for event in events]
+    if case.due_at is not None:
+        entries.append((case.due_at, None))
+    return sorted(entries, key=itemgetter(0))
+
+
+def _tally(page: CasePage, query: PageQuery) -> dict[str, int]:
+    """How many cases each choice beside the filters would show: a band, the other side of the deadline. And how
+    many of the page's are due within two days.
+    """
+    tally = dict.fromkeys(("high", "medium", "low", "soon", "passed", "ahead"), 0)
+    for case in page.matching:
+        tally["soon"] += 0 <= case.due_or_never - page.snapshot.as_of < 2 * _DAY
+    for case in filtered(page.snapshot, query.model_copy(update={"band": None})):
+        tally[case.band] += 1
+    for deadline in ("passed", "ahead"):
+        tally[deadline] = len(filtered(page.snapshot, query.model_copy(update={"deadline": deadline, "band": None})))
+    return tally
+
+
+def _choices(telling: Telling) -> dict[str, list[tuple[str, str]]]:
+    """What the filters offer: codes and names of what the open cases have, areas with those they lie in."""
+    snapshot = telling.snapshot
+    key = ("choices", telling.words.language)
+    choices: dict[str, list[tuple[str, str]]] | None = snapshot.memo.get(key)
+    if choices is None:
+        show = Show(telling)
+        kinds: tuple[Kind, ...] = ("category", "area", "office")
+        choices = {}
+        for kind in kinds:
+            codes = {getattr(case, kind) for case in snapshot.cases} - {None}
+            if kind == "area":
+                codes |= _above(codes, snapshot.places.parents)
+            choices[kind] = names_sorted({code: show.place(kind, code) for code in codes})
+        choices = snapshot.memo.setdefault(key, choices)
+    return choices
+
+
+def _above(codes: set[str], parents: Mapping[str, str]) -> set[str]:
+    found: set[str] = set()
+    waiting = list(codes)
+    while waiting:
+        parent = parents.get(waiting.pop())
+        if parent is not None and parent not in found:
+            found.add(parent)
+            waiting.append(parent)
+    return found
+
+
+def _pictured(snapshot: Snapshot, area: str) -> tuple[Signal, ...]:
+    """The signals whose figures may be shown."""
+    signals = snapshot.published.signals_of(area)
+    return tuple(
+        signal for signal in signals if signal.observed.value is not None and signal.expected.value is not None
+    )

@@ -1,0 +1,204 @@
+"""What templates may say: the words, names and addresses of one page."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Final
+from urllib.parse import quote, urlencode
+
+from fastapi import Request
+
+from service import display
+from service.dependencies import Telling
+from service.language import LANGUAGES, Words
+from service.places import Kind
+from service.published import PRESSURE_FIGURES, Figure, Pressure, Signal
+from service.reads import OpenCase
+from service.sentences import signal_sentence
+
+_HUNDRED: Final = 100
+
+
+class Links:
+    """Addresses within the service that keep the language the reader chose."""
+
+    def __init__(self, request: Request) -> None:
+        self._path = request.url.path
+        self._query = dict(request.query_params)
+        lang = self._query.get("lang")
+        self._kept = {"lang": lang} if lang in LANGUAGES else {}
+
+    def to(self, path: str, /, **query: object) -> str:
+        """An address; parameters that are None or empty are left out."""
+        given = {name: str(value) for name, value in {**query, **self._kept}.items() if value not in (None, "")}
+        return f"{path}?{urlencode(given)}" if given else path
+
+    def here(self, **changed: object) -> str:
+        """The address of this page, with some parameters changed and its place in the list forgotten."""
+        query = {name: value for name, value in self._query.items() if name not in ("lang", "cursor")}
+        return self.to(self._path, **{**query, **changed})
+
+    def in_language(self, language: str) -> str:
+        """The address of this very page in a language."""
+        return f"{self._path}?{urlencode({**self._query, 'lang': language})}"
+
+    def twin(self, **query: object) -> str:
+        """The same as JSON; `query` says what the page assumes where the API would not."""
+        given = {name: value for name, value in self._query.items() if name != "lang"}
+        return self.to(f"/v1{self._path}", **{**given, **query})
+
+    def case(self, case: OpenCase) -> str:
+        """The page of a case."""
+        return self.to(f"/cases/{quote(case.case_id, safe='')}")
+
+    def area(self, code: str) -> str:
+        """The page of an area."""
+        return self.to(f"/areas/{quote(code, safe='')}")
+
+    @property
+    def language(self) -> str | None:
+        """The language that the reader chose, if any; a form passes it on."""
+        return self._kept.get("lang")
+
+
+@dataclass(frozen=True)
+class Range:
+    """A figure against its usual range, as positions on a bar of 100."""
+
+    low: float
+    high: float
+    now: float
+
+
+class Show:
+    """Figures and moments of a snapshot in the words of one language."""
+
+    def __init__(self, telling: Telling) -> None:
+        self.snapshot = telling.snapshot
+        self.words: Words = telling.words
+        self.minimum = telling.snapshot.published.minimum
+
+    def as_of(self) -> str:
+        """The moment of the scoring."""
+        return self.moment(self.snapshot.as_of)
+
+    def moment(self, ts: int) -> str:
+        """Date and time."""
+        return display.moment(self.words, ts, self.snapshot.time_zone)
+
+    def day(self, ts: int) -> str:
+        """A date."""
+        return display.day(self.words, ts, self.snapshot.time_zone)
+
+    def soon(self, ts: int) -> str:
+        """A moment close to the scoring with its weekday; a far one with its year."""
+        near = abs(ts - self.snapshot.as_of) < 100 * 86_400
+        shown = display.weekday_time if near else display.moment
+        return shown(self.words, ts, self.snapshot.time_zone)
+
+    def machine(self, ts: int) -> str:
+        """A moment as `<time datetime>` wants it."""
+        return display.local(ts, self.snapshot.time_zone).isoformat()
+
+    def place(self, kind: Kind, code: str | None) -> str:
+        """The name of an area, an office or a category."""
+        return display.place(self.words, self.snapshot.places, kind, code)
+
+    def within(self, code: str) -> str | None:
+        """The name of the area that an area lies in."""
+        parent = self.snapshot.places.parents.get(code)
+        return None if parent is None else self.place("area", parent)
+
+    def deadline(self, case: OpenCase) -> str:
+        """Time left, or since."""
+        return display.deadline(self.words, case.due_at, self.snapshot.as_of)
+
+    def overdue(self, case: OpenCase) -> bool:
+        """Whether the promised moment had passed."""
+        return self.snapshot.is_overdue(case)
+
+    def frequency(self, case: OpenCase) -> str:
+        """The risk as cases of 100."""
+        if case.probability >= 1:
+            if self.overdue(case):
+                return self.words.gettext("late already")
+            return self.words.gettext("past its first promise")
+        return display.frequency(self.words, case.probability)
+
+    def per_100(self, case: OpenCase) -> int:
+        """The risk as cases of 100, for a picture."""
+        return display.per_100(case.probability)
+
+    def band(self, band: str) -> str:
+        """A band in a word."""
+        return display.word(self.words, display.BANDS, band)
+
+    def level(self, level: str | None) -> str:
+        """A level in words."""
+        if level is None:
+            return self.words.gettext("Figures withheld")
+        return display.word(self.words, display.LEVELS, level)
+
+    def channel(self, channel: str | None) -> str:
+        """A channel in a word."""
+        return display.word(self.words, display.CHANNELS, channel)
+
+    def event(self, kind: str) -> str:
+        """An act of an office in a word."""
+        return display.word(self.words, display.EVENTS, kind)
+
+    def points(self, tenths: int) -> str:
+        """Percentage points."""
+        return display.points(self.words, tenths)
+
+    def one_decimal(self, tenths: int) -> str:
+        """A sum of percentage points."""
+        return display.one_decimal(self.words, tenths)
+
+    def number(self, value: float) -> str:
+        """A number."""
+        return display.number(self.words, value)
+
+    def figure(self, figure: Figure) -> str:
+        """A disclosed figure, or the words that stand for it."""
+        return display.figure(self.words, figure, self.minimum)
+
+    def withheld(self) -> str:
+        """What stands in place of a withheld figure."""
+        return display.withheld(self.words, self.minimum)
+
+    def all_withheld(self, pressure: Pressure) -> bool:
+        """Whether nothing of an area's load is shown."""
+        return all(getattr(pressure, name).withheld for name in PRESSURE_FIGURES)
+
+    def range(self, pressure: Pressure) -> Range | None:
+        """The backlog against the area's own usual range; None where a part of it is not shown.
+
+        Every bar has a scale of its own: bars of two areas are not to be compared.
+        """
+        now, low, high = (figure.value for figure in (pressure.backlog, pressure.usual_low, pressure.usual_high))
+        if now is None or low is None or high is None:
+            return None
+        full = 1.15 * max(now, high, 1)
+        return Range(*(round(_HUNDRED * value / full, 1) for value in (low, high, now)))
+
+    def usual(self, pressure: Pressure) -> str | None:
+        """The usual range in figures; None where it is not shown."""
+        low, high = pressure.usual_low.value, pressure.usual_high.value
+        if low is None or high is None:
+            return None
+        return f"{self.number(round(low))}–{self.number(round(high))}"
+
+    def signal(self, signal: Signal) -> str:
+        """A weak signal as a sentence."""
+        return signal_sentence(self.words, self.snapshot.places, signal, self.snapshot.time_zone)
+
+    def weeks_running(self, signal: Signal) -> str:
+        """How long a signal has lasted."""
+        return self.words.ngettext("First week.", "%(n)d weeks running.", signal.weeks_running)
+
+
+def names_sorted(names: Mapping[str, str]) -> list[tuple[str, str]]:
+    """Codes and names for a choice, by name."""
+    return sorted(names.items(), key=lambda item: (item[1].casefold(), item[0]))

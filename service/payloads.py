@@ -1,0 +1,331 @@
+"""What the API answers with, as types, and how each is made from a snapshot."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import Any, Final, Literal
+
+from pydantic import BaseModel, ConfigDict, Field
+
+from service import display
+from service.dependencies import Telling
+from service.disclosure import SIGNAL_FIGURES
+from service.language import marked
+from service.places import Kind
+from service.published import PRESSURE_FIGURES, Figure, Pressure, Signal
+from service.reads import CaseEvent, OpenCase
+from service.reasons import Reason, explain
+from service.sentences import signal_sentence
+
+DEADLINE_NOTE: Final = marked("Deadline order is never worsened by a low risk.")
+TOP_REASONS: Final = 3
+
+Band = Literal["low", "medium", "high"]
+Level = Literal["usual", "raised", "high", "unknown"]
+
+
+def _example(**values: Any) -> ConfigDict:
+    return ConfigDict(json_schema_extra={"examples": [values]})
+
+
+class PlaceName(BaseModel):
+    """An area, an office or a category."""
+
+    model_config = _example(code="A-0312", name="Willow Bank")
+
+    code: str
+    name: str = Field(description="In the language of the answer; the code where there is no name.")
+
+
+class ReasonItem(BaseModel):
+    """What one feature adds to the risk of a case."""
+
+    model_config = _example(
+        feature="office_late_share_91d",
+        family="office",
+        label="Late answers of the office",
+        text="41 of 100 answers of this office were late in the last 13 weeks",
+        points=12.3,
+    )
+
+    feature: str
+    family: str
+    label: str
+    text: str
+    points: float = Field(description="Percentage points, one decimal; negative where it lowers the risk.")
+
+
+class RiskItem(BaseModel):
+    """A calibrated risk that the office fails this case."""
+
+    model_config = _example(
+        outcome="late", probability=0.62, band="high", per_100=62, model_version="late-4f0c9a1b2d3e"
+    )
+
+    outcome: str
+    probability: float = Field(ge=0, le=1)
+    band: Band
+    per_100: int = Field(description="The probability as cases of 100 like this.")
+    model_version: str
+
+
+class CaseItem(BaseModel):
+    """An open case and the risk that its office fails it."""
+
+    id: str
+    category: PlaceName | None
+    office: PlaceName | None
+    area: PlaceName | None
+    channel: str | None
+    opened_at: datetime
+    due_at: datetime | None = Field(description="The promised moment; null where none was promised.")
+    risk: RiskItem
+    reasons: list[ReasonItem] = Field(description="The largest first; in a list of cases only the top three.")
+
+
+class CaseList(BaseModel):
+    """A page of open cases."""
+
+    as_of: datetime = Field(description="The moment of the scoring: only what was known before it was used.")
+    order: Literal["risk", "due"]
+    total: int = Field(description="Cases on all pages.")
+    note: str
+    cases: list[CaseItem]
+    next: str | None = Field(description="Address of the next page; null on the last. Also in the Link header.")
+
+
+class EventItem(BaseModel):
+    """Something that an office did with a case."""
+
+    kind: str
+    at: datetime
+    known_at: datetime = Field(description="When this system could first know it.")
+    office: PlaceName | None
+
+
+class CaseDetail(CaseItem):
+    """One open case, with all reasons of its risk and what its offices did."""
+
+    as_of: datetime
+    base_points: float = Field(description="Percentage points before any reason: base + reasons = total, exactly.")
+    total_points: float
+    timeline: list[EventItem]
+    note: str
+
+
+class FigureItem(BaseModel):
+    """A disclosed figure."""
+
+    model_config = _example(value=31, withheld=False)
+
+    value: int | float | None = Field(description="Null where it is withheld, or not known.")
+    withheld: bool = Field(description="Below the minimum, or withheld so that no other figure can be worked out.")
+
+
+class PressureItem(BaseModel):
+    """The load of an area or an office against its own past."""
+
+    level: Level | None = Field(description="Against its own past, never against others; null where withheld.")
+    backlog: FigureItem = Field(description="Cases open now.")
+    inflow_28d: FigureItem
+    outflow_28d: FigureItem
+    overdue: FigureItem
+    expected_late: FigureItem = Field(description="Of the open cases, by the risk model.")
+    usual_backlog: FigureItem
+    usual_low: FigureItem
+    usual_high: FigureItem
+
+
+class SignalItem(BaseModel):
+    """A problem type in an area that rises, or falls silent, beyond what its past explains."""
+
+    id: str
+    area: PlaceName
+    category: PlaceName
+    direction: Literal["rise", "silence"]
+    sentence: str = Field(description="The signal in words, without a number where its counts are withheld.")
+    week: datetime = Field(description="The local Monday with which the newest flagged week begins.")
+    observed: FigureItem
+    expected: FigureItem
+    lower: FigureItem
+    upper: FigureItem
+    p_value: FigureItem = Field(description="Withheld where it would give a withheld count back.")
+    q_value: FigureItem
+    fdr_level: float = Field(description="Share of false signals that the detection accepts.")
+    weeks_running: int
+    method: str
+
+
+class AreaItem(BaseModel):
+    """An area: its pressure and its signals."""
+
+    area: PlaceName
+    parent: PlaceName | None
+    pressure: PressureItem
+    signals: list[SignalItem]
+
+
+class AreaDetail(AreaItem):
+    """One area."""
+
+    as_of: datetime | None
+    minimum_cell: int
+
+
+class AreaList(BaseModel):
+    """All areas, sorted by code: there is no rank."""
+
+    as_of: datetime | None
+    minimum_cell: int = Field(description="Figures below it are withheld.")
+    areas: list[AreaItem]
+
+
+class OfficeItem(BaseModel):
+    """An office and its pressure."""
+
+    office: PlaceName
+    pressure: PressureItem
+
+
+class OfficeList(BaseModel):
+    """All offices, sorted by code: there is no rank."""
+
+    as_of: datetime | None
+    minimum_cell: int
+    offices: list[OfficeItem]
+
+
+class SignalList(BaseModel):
+    """All weak signals of the newest detection, sorted by area and category."""
+
+    as_of: datetime | None
+    minimum_cell: int
+    signals: list[SignalItem]
+
+
+class Health(BaseModel):
+    """Whether the service lives, or is ready."""
+
+    status: Literal["ok"]
+
+
+def place_name(telling: Telling, kind: Kind, code: str | None) -> PlaceName | None:
+    """A code with its name; None for none."""
+    return None if code is None else _named(telling, kind, code)
+
+
+def case_item(telling: Telling, case: OpenCase, *, reasons: int | None = TOP_REASONS) -> CaseItem:
+    """One case of a list, with that many reasons (None: all)."""
+    explanation = explain(case)
+    return CaseItem(
+        id=case.case_id,
+        category=place_name(telling, "category", case.category),
+        office=place_name(telling, "office", case.office),
+        area=place_name(telling, "area", case.area),
+        channel=case.channel,
+        opened_at=_moment(telling, case.opened_at),
+        due_at=None if case.due_at is None else _moment(telling, case.due_at),
+        risk=RiskItem.model_validate(
+            {
+                "outcome": case.outcome,
+                "probability": round(case.probability, 4),
+                "band": case.band,
+                "per_100": display.per_100(case.probability),
+                "model_version": case.model_version,
+            }
+        ),
+        reasons=[_reason(telling, reason) for reason in explanation.reasons[:reasons]],
+    )
+
+
+def case_detail(telling: Telling, case: OpenCase, timeline: list[CaseEvent]) -> CaseDetail:
+    """One case with everything that is known of it."""
+    explanation = explain(case)
+    return CaseDetail(
+        **case_item(telling, case, reasons=None).model_dump(),
+        as_of=telling.as_of,
+        base_points=explanation.base / 10,
+        total_points=explanation.total / 10,
+        timeline=[_event(telling, event) for event in timeline],
+        note=telling.words.gettext(DEADLINE_NOTE),
+    )
+
+
+def area_item(telling: Telling, pressure: Pressure) -> AreaItem:
+    """One area of a list."""
+    places, published = telling.snapshot.places, telling.snapshot.published
+    return AreaItem(
+        area=_named(telling, "area", pressure.unit),
+        parent=place_name(telling, "area", places.parents.get(pressure.unit)),
+        pressure=pressure_item(pressure),
+        signals=[signal_item(telling, signal) for signal in published.signals_of(pressure.unit)],
+    )
+
+
+def office_item(telling: Telling, pressure: Pressure) -> OfficeItem:
+    """One office of a list."""
+    return OfficeItem(office=_named(telling, "office", pressure.unit), pressure=pressure_item(pressure))
+
+
+def pressure_item(pressure: Pressure) -> PressureItem:
+    """The load of a place."""
+    figures = {name: figure_item(getattr(pressure, name)) for name in PRESSURE_FIGURES}
+    return PressureItem.model_validate({"level": pressure.level, **figures})
+
+
+def signal_item(telling: Telling, signal: Signal) -> SignalItem:
+    """One weak signal."""
+    figures = {name: figure_item(getattr(signal, name)) for name in SIGNAL_FIGURES}
+    return SignalItem.model_validate(
+        {
+            "id": signal.signal_id,
+            "area": _named(telling, "area", signal.area),
+            "category": _named(telling, "category", signal.category),
+            "direction": signal.direction,
+            "sentence": signal_sentence(telling.words, telling.snapshot.places, signal, telling.time_zone),
+            "week": _moment(telling, signal.week),
+            "fdr_level": signal.fdr_level,
+            "weeks_running": signal.weeks_running,
+            "method": signal.method,
+            **figures,
+        }
+    )
+
+
+def figure_item(figure: Figure) -> FigureItem:
+    """A disclosed figure."""
+    return FigureItem(value=figure.value, withheld=figure.withheld)
+
+
+def published_at(telling: Telling) -> datetime | None:
+    """The moment that the figures of areas and offices are of."""
+    as_of = telling.snapshot.published.as_of
+    return None if as_of is None else _moment(telling, as_of)
+
+
+def _named(telling: Telling, kind: Kind, code: str) -> PlaceName:
+    return PlaceName(code=code, name=display.named(telling.words, telling.snapshot.places.name(kind, code)))
+
+
+def _reason(telling: Telling, reason: Reason) -> ReasonItem:
+    words = telling.words
+    return ReasonItem(
+        feature=reason.feature,
+        family=reason.family,
+        label=reason.label(words),
+        text=reason.text(words),
+        points=reason.tenths / 10,
+    )
+
+
+def _event(telling: Telling, event: CaseEvent) -> EventItem:
+    return EventItem(
+        kind=event.kind,
+        at=_moment(telling, event.at),
+        known_at=_moment(telling, event.known_at),
+        office=place_name(telling, "office", event.office),
+    )
+
+
+def _moment(telling: Telling, ts: int) -> datetime:
+    return display.local(ts, telling.time_zone)

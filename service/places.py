@@ -1,0 +1,73 @@
+"""Names of areas, offices and categories, and which area lies in which."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Literal
+
+import pandas as pd
+
+from data.store import Store
+from data.store_tables import plain_values
+
+Kind = Literal["area", "office", "category"]
+
+
+@dataclass(frozen=True, slots=True)
+class Name:
+    """What a place or a category is called; None where the store has no name in that language."""
+
+    code: str
+    zh: str | None = None
+    en: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Places:
+    """All names of a store. `parents` leads from an area to the one that it lies in; a top area is not in
+    it. `populations` holds the areas whose population is known.
+    """
+
+    areas: Mapping[str, Name]
+    offices: Mapping[str, Name]
+    categories: Mapping[str, Name]
+    parents: Mapping[str, str]
+    populations: Mapping[str, int]
+
+    def name(self, kind: Kind, code: str) -> Name:
+        """The name of `code`; one that the store does not list is called by its code."""
+        names = {"area": self.areas, "office": self.offices, "category": self.categories}[kind]
+        return names.get(code) or Name(code)
+
+    def within(self, area: str) -> frozenset[str]:
+        """The area and every area that lies in it."""
+        found = {area}
+        waiting = [area]
+        while waiting:
+            parent = waiting.pop()
+            children = {child for child, above in self.parents.items() if above == parent} - found
+            found |= children
+            waiting += children
+        return frozenset(found)
+
+
+def read_places(store: Store) -> Places:
+    """The names that a store holds."""
+    areas = store.read_areas()
+    parents, populations = (
+        {code: value for code, value in zip(areas["area"], plain_values(areas[name]), strict=True) if value is not None}
+        for name in ("parent", "population")
+    )
+    return Places(
+        areas=_names(areas, "area"),
+        offices=_names(store.read_offices(), "office"),
+        categories=_names(store.read_categories(), "category"),
+        parents=parents,
+        populations=populations,
+    )
+
+
+def _names(frame: pd.DataFrame, key: str) -> dict[str, Name]:
+    columns = (plain_values(frame[name]) for name in (key, "name_zh", "name_en"))
+    return {code: Name(code, zh, en) for code, zh, en in zip(*columns, strict=True)}

@@ -1,0 +1,337 @@
+"""What the service shows, read once per scoring and kept until the store changes.
+
+Everything on a page or in an answer comes from one `Snapshot`: the newest scoring, with the places it
+speaks of and the disclosed figures of areas and offices. A snapshot never changes, so that answers made
+from it can be kept as well.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import threading
+import time
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from functools import cached_property
+from operator import attrgetter
+from pathlib import Path
+from typing import Any, Final
+from zoneinfo import ZoneInfo
+
+import pandas as pd
+from sqlalchemy import func, select
+from sqlalchemy.exc import SQLAlchemyError
+
+from data import tables
+from data.database import file_of
+from data.errors import StoreError
+from data.event_log import NEVER, fold_cases
+from data.schema import EVENT_COLUMNS
+from data.store import Store
+from data.store_tables import frame_of
+from service.language import marked
+from service.places import Places, read_places
+from service.published import Published, publish
+from service.settings import Settings
+
+OUTCOME: Final = "late"
+
+# The snapshot before the newest stays, so that a walk through the pages of a list ends in the list it began
+# in.
+_KEPT: Final = 2
+
+
+@dataclass(frozen=True, slots=True)
+class OpenCase:
+    """One open case as of the scoring. Times are seconds since 1970 in UTC; None: not known, or no promise
+    made.
+    """
+
+    case_id: str
+    category: str | None
+    category_group: str | None
+    office: str | None
+    area: str | None
+    channel: str | None
+    opened_at: int
+    due_at: int | None
+    reopened: int
+    transfers: int
+    outcome: str
+    probability: float
+    band: str
+    model_version: str
+    reasons_json: str
+
+    @property
+    def by_risk(self) -> tuple[float, int, str]:
+        """Place in the list by risk: the highest first, among equals the nearest deadline."""
+        return (-self.probability, self.due_or_never, self.case_id)
+
+    @property
+    def by_due(self) -> tuple[int, float, str]:
+        """Place in the list by deadline: the nearest first; the risk only orders cases due in the same
+        second.
+        """
+        return (self.due_or_never, -self.probability, self.case_id)
+
+    @property
+    def due_or_never(self) -> int:
+        """The deadline, after all others where there is none."""
+        return NEVER if self.due_at is None else self.due_at
+
+
+ORDERS: Final[dict[str, Callable[[OpenCase], tuple[Any, ...]]]] = {
+    "risk": attrgetter("by_risk"),
+    "due": attrgetter("by_due"),
+}
+
+
+@dataclass(frozen=True, slots=True)
+class CaseEvent:
+    """One act of an office on a case. `at`: when it happened; `known_at`: when this system could first
+    know.
+    """
+
+    kind: str
+    at: int
+    known_at: int
+    office: str | None
+    due_at: int | None
+
+
+@dataclass(frozen=True)
+class Snapshot:
+    """One scoring, with all that is shown with it."""
+
+    version: str
+    as_of: int
+    time_zone: ZoneInfo
+    cases: tuple[OpenCase, ...]  # by risk
+    places: Places
+    published: Published
+    # Finished answers, by route, language and address; see `service.etags`.
+    memo: dict[tuple[str, ...], Any] = field(default_factory=dict, compare=False, repr=False)
+
+    @cached_property
+    def by_id(self) -> Mapping[str, OpenCase]:
+        """The cases by their id."""
+        return {case.case_id: case for case in self.cases}
+
+    def is_overdue(self, case: OpenCase) -> bool:
+        """Whether the promised moment of a case had passed at the scoring."""
+        return case.due_or_never < self.as_of
+
+    def view(self, order: str, deadline: str) -> tuple[OpenCase, ...]:
+        """The cases in one of `ORDERS`: "all", or those whose promised moment is "ahead" or has "passed"."""
+        key = ("view", order, deadline)
+        cases: tuple[OpenCase, ...] | None = self.memo.get(key)
+        if cases is None:
+            kept = [case for case in self.cases if deadline in ("all", self._side(case))]
+            cases = self.memo.setdefault(key, tuple(sorted(kept, key=ORDERS[order])))
+        return cases
+
+    def _side(self, case: OpenCase) -> str:
+        # A certain case has broken its first promise, even where a later one was made since: no warning helps it.
+        return "passed" if self.is_overdue(case) or case.probability >= 1 else "ahead"
+
+
+class Reads:
+    """The store as the service sees it. Safe to use from several threads."""
+
+    def __init__(self, settings: Settings) -> None:
+        self._settings = settings
+        self._lock = threading.Lock()
+        self._store: Store | None = None
+        self._opened_inode: int | None = None
+        self._kept: dict[str, Snapshot] = {}
+        self._newest: Snapshot | None = None
+        self._seen: tuple[Any, ...] = ()
+        self._looked_at = float("-inf")
+
+    def current(self) -> Snapshot:
+        """The newest scoring.
+
+        Raises
+        ------
+        StoreError
+            If the store cannot be read, or holds no scoring yet.
+        """
+        newest = self._newest
+        if newest is not None and time.monotonic() - self._looked_at < self._settings.recheck_seconds:
+            return newest
+        # While one request reads a new scoring, the others are answered from the one before instead of waiting.
+        if not self._lock.acquire(blocking=newest is None) and newest is not None:
+            return newest
+        try:
+            return self._look()
+        except SQLAlchemyError as error:
+            raise StoreError(f"The store could not be read ({type(error).__name__}). Try again.") from None
+        finally:
+            self._lock.release()
+
+    def at(self, version: str) -> Snapshot | None:
+        """The snapshot of that version, or None when it is gone."""
+        newest = self.current()
+        return newest if newest.version == version else self._kept.get(version)
+
+    def timeline(self, snapshot: Snapshot, case_id: str) -> list[CaseEvent]:
+        """What the offices did with a case, in the order in which it became known before the scoring."""
+        event = tables.event.c
+        query = select(event.kind, event.at, event.known_at, event.office, event.due_at).where(
+            event.case_id == case_id, event.known_at < snapshot.as_of
+        )
+        try:
+            with self._opened().reading() as connection:
+                rows = connection.execute(query).fetchall()
+        except SQLAlchemyError as error:
+            raise StoreError(f"The store could not be read ({type(error).__name__}). Try again.") from None
+        return sorted((CaseEvent(*row) for row in rows), key=attrgetter("known_at", "at"))
+
+    def close(self) -> None:
+        """Close the store."""
+        with self._lock:
+            if self._store is not None:
+                self._store.close()
+            self._store = None
+
+    def _look(self) -> Snapshot:
+        if self._store is not None and _inode(self._store) != self._opened_inode:
+            # Deleted or restored from a copy: an open connection would go on reading the old file.
+            self._store.close()
+            self._store = None
+        store = self._opened()
+        # The mark is taken before reading: what is written meanwhile is found at the next look.
+        seen = change_mark(store)
+        if self._newest is None or seen != self._seen:
+            self._newest = self._remember(load(store, minimum=self._settings.minimum_cell))
+            self._seen = seen
+        self._looked_at = time.monotonic()
+        return self._newest
+
+    def _remember(self, snapshot: Snapshot) -> Snapshot:
+        # Unchanged contents keep their snapshot, and with it every answer made from it.
+        known = self._kept.pop(snapshot.version, snapshot)
+        self._kept[snapshot.version] = known
+        while len(self._kept) > _KEPT:
+            del self._kept[next(iter(self._kept))]
+        return known
+
+    def _opened(self) -> Store:
+        if self._store is None:
+            self._store = Store.open(self._settings.store_url)
+            self._opened_inode = _inode(self._store)
+        return self._store
+
+
+def load(store: Store, *, minimum: int) -> Snapshot:
+    """Read the newest scoring of a store.
+
+    Raises
+    ------
+    StoreError
+        If there is none.
+    """
+    risks = store.read_risks()
+    risks = risks[risks["outcome"] == OUTCOME]
+    if risks.empty:
+        raise StoreError(
+            marked("The store holds no scored cases yet. Run `heed score`, or `heed demo` for a simulated city.")
+        )
+    as_of = int(risks["as_of"].iloc[0])
+    cases = _open_cases(store, risks, as_of)
+    places = read_places(store)
+    pressure = store.read_pressure()
+    signals = store.read_signals(int(pressure["as_of"].iloc[0])) if len(pressure) else store.read_signals()
+    published = publish(pressure, signals, places, minimum=minimum)
+    return Snapshot(
+        version=_version(as_of, cases, places, published),
+        as_of=as_of,
+        time_zone=ZoneInfo(store.time_zone()),
+        cases=cases,
+        places=places,
+        published=published,
+    )
+
+
+def change_mark(store: Store) -> tuple[Any, ...]:
+    """A value that differs after the store has changed.
+
+    For SQLite it is the size and time of the file and of its write-ahead log, a matter of microseconds. For
+    a server it is the newest as-of of each result and a sum over it; names of places alone do not show in
+    it.
+    """
+    file = file_of(store.engine.url)
+    return results_mark(store) if file is None else _file_mark(file)
+
+
+def results_mark(store: Store) -> tuple[Any, ...]:
+    """The newest as-of, the number of rows and a sum of figures, for risks, pressure and signals."""
+    measures = (
+        (tables.risk, tables.risk.c.probability),
+        (tables.pressure, tables.pressure.c.backlog),
+        (tables.signal, tables.signal.c.q_value),
+    )
+    marks: list[Any] = []
+    with store.reading() as connection:
+        for table, measure in measures:
+            newest = select(func.max(table.c.as_of)).scalar_subquery()
+            query = select(func.max(table.c.as_of), func.count(), func.sum(measure)).where(table.c.as_of == newest)
+            marks += connection.execute(query).one()
+    return tuple(marks)
+
+
+def _inode(store: Store) -> int | None:
+    file = file_of(store.engine.url)
+    return file.stat().st_ino if file is not None and file.exists() else None
+
+
+def _file_mark(file: Path) -> tuple[Any, ...]:
+    marks: list[Any] = []
+    for path in (file, file.with_name(file.name + "-wal")):
+        try:
+            stat = path.stat()
+        except FileNotFoundError:
+            marks.append(None)
+        else:
+            marks.append((stat.st_ino, stat.st_mtime_ns, stat.st_size))
+    return tuple(marks)
+
+
+def _open_cases(store: Store, risks: pd.DataFrame, as_of: int) -> tuple[OpenCase, ...]:
+    """The scored cases by risk, with their facts folded from what was known before `as_of`."""
+    event, risk = tables.event.c, tables.risk.c
+    scored = select(risk.case_id).where(risk.as_of == as_of, risk.outcome == OUTCOME)
+    query = select(*(event[name] for name in EVENT_COLUMNS)).where(event.case_id.in_(scored), event.known_at < as_of)
+    with store.reading() as connection:
+        facts = fold_cases(frame_of(connection, query))
+    facts = facts[["case_id", *_FACTS]].merge(risks[["case_id", *_FIGURES]], on="case_id", validate="1:1")
+    columns = {name: facts[name].astype(object).where(facts[name].notna(), None).tolist() for name in facts.columns}
+    columns["due_at"] = [None if due == NEVER else due for due in columns["due_at"]]
+    columns["reasons_json"] = columns.pop("reasons")
+    rows = zip(*(columns[name] for name in OpenCase.__slots__), strict=True)
+    return tuple(sorted((OpenCase(*row) for row in rows), key=ORDERS["risk"]))
+
+
+_FACTS: Final = (
+    "category",
+    "category_group",
+    "office",
+    "area",
+    "channel",
+    "opened_at",
+    "due_at",
+    "reopened",
+    "transfers",
+)
+_FIGURES: Final = ("outcome", "probability", "band", "model_version", "reasons")
+
+
+def _version(as_of: int, cases: tuple[OpenCase, ...], *rest: object) -> str:
+    """A short hash of all that a snapshot shows: the same in every process that reads the same store."""
+    digest = hashlib.blake2b(str(as_of).encode(), digest_size=9)
+    for case in cases:
+        digest.update(repr(case).encode())
+    for part in rest:
+        digest.update(repr(part).encode())
+    return digest.hexdigest()

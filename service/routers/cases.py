@@ -1,0 +1,70 @@
+"""Open cases by risk, and one case."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+from fastapi import APIRouter, Path, Query, Request, Response
+
+from service.dependencies import Source, Spoken, Telling, Told
+from service.etags import NO_STORE, Answer, respond
+from service.language import LanguageQuery, marked
+from service.listing import CaseQuery, page_of_cases
+from service.payloads import DEADLINE_NOTE, CaseDetail, CaseList, case_detail, case_item
+from service.problems import NotFoundError
+from service.reads import OpenCase, Snapshot
+
+router = APIRouter(prefix="/v1", tags=["cases"])
+
+CaseId = Annotated[str, Path(max_length=64, description="Id of the case, as the list gives it.")]
+
+
+@router.get("/cases", operation_id="listCases", summary="Open cases by risk", response_model=CaseList)
+def list_cases(request: Request, query: Annotated[CaseQuery, Query()], reads: Source, words: Spoken) -> Response:
+    """Open cases of the newest scoring, the highest risk first; or by deadline, whose order no risk
+    changes.
+    """
+    page = page_of_cases(reads, query, limit=query.limit)
+    telling = Telling(page.snapshot, words)
+    following = None
+    if page.cursor is not None:
+        # A path, not a whole address: behind a tunnel the service does not know what it is called outside.
+        following = f"{request.url.path}?{request.url.include_query_params(cursor=page.cursor).query}"
+    body = CaseList.model_validate(
+        {
+            "as_of": telling.as_of,
+            "order": query.order,
+            "total": page.total,
+            "note": words.gettext(DEADLINE_NOTE),
+            "cases": [case_item(telling, case) for case in page.cases],
+            "next": following,
+        }
+    )
+    answer = Answer.of(body.model_dump_json().encode())
+    link = None if following is None else f'<{following}>; rel="next"'
+    return respond(request, answer, language=words.language, cache=NO_STORE, link=link)
+
+
+@router.get("/cases/{case_id}", operation_id="getCase", summary="One case and why", response_model=CaseDetail)
+def get_case(
+    request: Request, case_id: CaseId, _query: Annotated[LanguageQuery, Query()], reads: Source, telling: Told
+) -> Response:
+    """One open case: its risk, every reason in percentage points, and what its offices did."""
+    case = found(telling.snapshot, case_id)
+    body = case_detail(telling, case, reads.timeline(telling.snapshot, case_id))
+    answer = Answer.of(body.model_dump_json().encode())
+    return respond(request, answer, language=telling.words.language, cache=NO_STORE)
+
+
+def found(snapshot: Snapshot, case_id: str) -> OpenCase:
+    """The case of that id.
+
+    Raises
+    ------
+    NotFoundError
+        If the newest scoring has none.
+    """
+    case = snapshot.by_id.get(case_id)
+    if case is None:
+        raise NotFoundError(marked("There is no open case with this id in the newest scoring."))
+    return case

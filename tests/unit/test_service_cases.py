@@ -1,0 +1,195 @@
+"""Open cases by risk over the API: order, filters, pages, and one case with all its reasons."""
+
+from __future__ import annotations
+
+import base64
+import json
+
+import pytest
+
+from data.store import Store
+from tests.support.service_client import client_of, shared_client
+from tests.support.service_store import AREAS, AS_OF, DAY, score, shared_store, small_store
+
+
+@pytest.fixture
+def client():
+    """The service on a store of 400 open cases."""
+    return shared_client()
+
+
+def _all(client, query: str = "") -> list[dict]:
+    """Every case of a list, walked page by page."""
+    found, following = [], f"/v1/cases?limit=150{query}"
+    while following:
+        page = client.json(following)
+        found += page["cases"]
+        following = page["next"]
+    return found
+
+
+def test_cases_come_by_risk_the_highest_first(client):
+    """The list begins with what most needs attention."""
+    body = client.json("/v1/cases?limit=200")
+    risks = [case["risk"]["probability"] for case in body["cases"]]
+    assert risks == sorted(risks, reverse=True)
+    assert (body["total"], body["order"], body["as_of"]) == (400, "risk", "2025-11-21T08:00:00+08:00")
+    assert body["note"] == "Deadline order is never worsened by a low risk."
+
+
+def test_a_case_of_the_list_says_what_by_when_how_likely_and_why(client):
+    """One row carries all that an officer needs to choose."""
+    case = client.json("/v1/cases?limit=1")["cases"][0]
+    assert set(case) == {"id", "category", "office", "area", "channel", "opened_at", "due_at", "risk", "reasons"}
+    assert set(case["risk"]) == {"outcome", "probability", "band", "per_100", "model_version"}
+    assert case["risk"]["per_100"] == round(100 * case["risk"]["probability"])
+    assert case["opened_at"].endswith("+08:00")
+    assert len(case["reasons"]) == 3
+    sizes = [abs(reason["points"]) for reason in case["reasons"]]
+    assert sizes == sorted(sizes, reverse=True)
+
+
+@pytest.mark.parametrize("order", ["risk", "due"])
+@pytest.mark.parametrize("limit", [1, 7, 200])
+def test_a_walk_through_the_pages_visits_every_case_once(client, order, limit):
+    """No case is missed or told twice, whatever the size of a page."""
+    seen, pages = [], 0
+    following = f"/v1/cases?order={order}&limit={limit}&band=high"
+    while following:
+        answer = client.get(following)
+        body = answer.json()
+        seen += [case["id"] for case in body["cases"]]
+        following = body["next"]
+        assert answer.headers.get("link") == (f'<{following}>; rel="next"' if following else None)
+        pages += 1
+    assert len(seen) == len(set(seen)) == body["total"]
+    assert pages == -(-body["total"] // limit)
+
+
+def test_no_risk_changes_the_place_that_a_deadline_gives(client):
+    """By deadline the order is that of the promises alone, with unpromised cases last."""
+    due = [case["due_at"] for case in _all(client, "&order=due")]
+    promised = [moment for moment in due if moment is not None]
+    assert due == sorted(promised) + [None] * (len(due) - len(promised))
+
+
+@pytest.mark.parametrize(
+    ("query", "holds"),
+    [
+        ("office=O-2", lambda case: case["office"]["code"] == "O-2"),
+        ("category=drain", lambda case: case["category"]["code"] == "drain"),
+        ("area=A-03", lambda case: case["area"]["code"] == "A-03"),
+        ("band=medium", lambda case: case["risk"]["band"] == "medium"),
+        ("deadline=passed", lambda case: (case["due_at"] or "9") < "2025-11-21T08:00:00+08:00"),
+        ("deadline=ahead", lambda case: case["due_at"] is None or case["due_at"] >= "2025-11-21T08:00:00+08:00"),
+    ],
+)
+def test_a_filter_keeps_exactly_what_it_says(client, query, holds):
+    """A filtered list holds the cases of the whole list that fit, in the same order."""
+    fitting = [case["id"] for case in _all(client) if case["area"] is not None or "area" not in query]
+    wanted = {case["id"] for case in _all(client) if (case["area"] or "area" not in query) and holds(case)}
+    assert [case["id"] for case in _all(client, f"&{query}")] == [id_ for id_ in fitting if id_ in wanted]
+    assert wanted
+
+
+def test_an_area_holds_the_areas_within_it(client):
+    """Asking for a town finds the cases of its villages."""
+    villages = {code for code, parent, *_ in AREAS if parent == "T-1"}
+    found = {case["area"]["code"] for case in _all(client, "&area=T-1")}
+    assert found == villages
+
+
+def test_empty_parameters_count_as_not_given(client):
+    """A form sends its empty fields too."""
+    assert client.json("/v1/cases?office=&category=&area=&band=&cursor=")["total"] == 400
+
+
+@pytest.mark.parametrize(
+    "cursor",
+    [
+        "nonsense",
+        "%FF%FE",
+        base64.urlsafe_b64encode(b'{"a": 1}').decode(),
+        base64.urlsafe_b64encode(json.dumps(["due", "v", "c"]).encode()).decode(),
+        base64.urlsafe_b64encode(json.dumps(["risk", 1, None]).encode()).decode(),
+        base64.urlsafe_b64encode(b"1").decode(),
+    ],
+)
+def test_a_cursor_that_is_not_ours_is_refused(client, cursor):
+    """A damaged cursor is an error and never the first page again."""
+    answer = client.get(f"/v1/cases?cursor={cursor}")
+    assert answer.status_code == 400
+    assert "Start again without a cursor" in answer.json()["detail"]
+
+
+def test_a_walk_ends_in_the_scoring_it_began_in_or_is_told_that_it_cannot(tmp_path):
+    """A new scoring between two pages neither hides a case nor shows one twice."""
+    path = small_store(tmp_path)
+    client = client_of(path)
+    first = client.json("/v1/cases?limit=20")
+    with Store.open(str(path)) as store:
+        score(store, as_of=AS_OF + DAY, seed=5)
+    second = client.json(first["next"])
+    assert second["as_of"] == first["as_of"]
+    ids = [case["id"] for case in [*first["cases"], *second["cases"]]]
+    assert len(ids) == len(set(ids)) == 40
+    with Store.open(str(path)) as store:
+        score(store, as_of=AS_OF + 2 * DAY, seed=6)
+    client.json("/v1/cases")
+    gone = client.get(first["next"])
+    assert gone.status_code == 410
+    assert gone.json()["detail"] == "The cases were scored anew since that page. Start again without a cursor."
+    client.close()
+
+
+def test_one_case_has_all_reasons_and_they_add_up(client):
+    """Base and reasons give the probability, to the tenth of a point that is shown."""
+    for listed in client.json("/v1/cases?limit=25")["cases"]:
+        case = client.json(f"/v1/cases/{listed['id']}")
+        tenths = [round(10 * reason["points"]) for reason in case["reasons"]]
+        assert round(10 * case["base_points"]) + sum(tenths) == round(10 * case["total_points"])
+        assert case["total_points"] == pytest.approx(100 * case["risk"]["probability"], abs=0.06)
+        assert case["reasons"][:3] == listed["reasons"]
+
+
+def test_the_timeline_is_about_what_offices_did(client):
+    """It begins with the opening, and names an office and two moments for each act."""
+    listed = client.json("/v1/cases?limit=1")["cases"][0]
+    timeline = client.json(f"/v1/cases/{listed['id']}")["timeline"]
+    assert timeline[0]["kind"] == "opened"
+    assert timeline[0]["at"] == listed["opened_at"]
+    assert all(set(event) == {"kind", "at", "known_at", "office"} for event in timeline)
+    assert all(event["at"] <= event["known_at"] for event in timeline)
+
+
+def test_names_and_reasons_are_in_the_language_asked_for(client):
+    """The same case in both languages, with the same figures."""
+    english = client.get("/v1/cases?limit=1", accept_language="en")
+    chinese = client.get("/v1/cases?limit=1", accept_language="zh-CN,zh;q=0.9")
+    assert (english.headers["content-language"], chinese.headers["content-language"]) == ("en", "zh")
+    one, other = english.json()["cases"][0], chinese.json()["cases"][0]
+    assert one["risk"] == other["risk"]
+    assert one["category"]["code"] == other["category"]["code"]
+    assert one["category"]["name"] != other["category"]["name"]
+    assert [reason["points"] for reason in one["reasons"]] == [reason["points"] for reason in other["reasons"]]
+    assert [reason["text"] for reason in one["reasons"]] != [reason["text"] for reason in other["reasons"]]
+
+
+def test_a_list_that_has_not_changed_answers_304_and_leaves_no_copy(client):
+    """A reader who polls the list sends its tag; nothing of a case is left on a disk on the way."""
+    first = client.get("/v1/cases?limit=5")
+    assert first.headers["cache-control"] == "no-store"
+    again = client.get("/v1/cases?limit=5", if_none_match=first.headers["etag"])
+    assert (again.status_code, again.content) == (304, b"")
+
+
+def test_a_service_is_alive_without_a_store_and_ready_only_with_a_scoring(tmp_path):
+    """Liveness is about the process, readiness about having something to say."""
+    without = client_of(tmp_path / "none.db")
+    assert without.get("/health/live").json() == {"status": "ok"}
+    assert without.get("/health/ready").status_code == 503
+    Store.open(str(tmp_path / "empty.db"), create=True).close()
+    empty = client_of(tmp_path / "empty.db")
+    assert empty.get("/health/ready").status_code == 503
+    empty.close()
+    assert client_of(shared_store()).get("/health/ready").json() == {"status": "ok"}

@@ -1,0 +1,95 @@
+"""Signals in plain sentences."""
+
+from __future__ import annotations
+
+import pytest
+
+from data.errors import UsageError
+from models.signals import reason_sentence, signal_sentence
+
+MONDAY = 1_765_123_200  # 2025-12-08 00:00 in Shanghai
+SIGNAL = {
+    "week": MONDAY,
+    "direction": "rise",
+    "observed": 11,
+    "lower": 3.0,
+    "upper": 6.0,
+    "fdr_level": 0.1,
+    "method": "short_past_1w",
+}
+
+
+def say(language: str, **change: object) -> str:
+    names = {"en": ("Lotus Village", "Blocked drain"), "zh": ("莲花村", "下水道堵塞")}[language]
+    return signal_sentence(
+        SIGNAL | change, area=names[0], category=names[1], language=language, time_zone="Asia/Shanghai"
+    )
+
+
+@pytest.mark.parametrize(
+    ("change", "expected"),
+    [
+        (
+            {},
+            "11 reports of “Blocked drain” in Lotus Village in the week of 8 December; 3 to 6 would be usual. "
+            "About 1 in 10 signals of this kind is a false alarm.",
+        ),
+        (
+            {"method": "short_past_4w", "observed": 1031, "lower": 700, "upper": 860, "fdr_level": 0.05},
+            "1,031 reports of “Blocked drain” in Lotus Village in the 4 weeks from 17 November; "
+            "700 to 860 would be usual. "
+            "About 1 in 20 signals of this kind is a false alarm.",
+        ),
+        (
+            {"direction": "silence", "observed": 0, "lower": 8, "upper": 15, "fdr_level": 0.15},
+            "No reports of “Blocked drain” in Lotus Village in the week of 8 December; 8 to 15 would be usual. "
+            "About 15% of signals of this kind are false alarms.",
+        ),
+        (
+            {"direction": "silence", "observed": 1, "lower": 9, "upper": 9},
+            "Only 1 report of “Blocked drain” in Lotus Village in the week of 8 December; 9 would be usual. "
+            "About 1 in 10 signals of this kind is a false alarm.",
+        ),
+    ],
+)
+def test_the_english_sentence_says_count_place_time_and_odds(change, expected):
+    """Numbers, singular, window, silence and level each come out in plain English."""
+    assert say("en", **change) == expected
+
+
+@pytest.mark.parametrize(
+    ("change", "expected"),
+    [
+        (
+            {},
+            "莲花村在 12 月 8 日起的一周内收到 11 件“下水道堵塞”报告；通常为 3 至 6 件。"
+            "此类信号大约每 10 个中有 1 个是误报。",
+        ),
+        (
+            {"direction": "silence", "observed": 0, "lower": 9, "upper": 9, "method": "long_past_1w"},
+            "莲花村在 12 月 8 日起的一周内没有收到“下水道堵塞”报告；通常为 9 件。此类信号大约每 10 个中有 1 个是误报。",
+        ),
+        (
+            {"direction": "silence", "observed": 2, "method": "short_past_2w", "fdr_level": 0.15},
+            "莲花村在 12 月 1 日起的 2 周内仅收到 2 件“下水道堵塞”报告；通常为 3 至 6 件。此类信号约 15% 是误报。",
+        ),
+    ],
+)
+def test_the_chinese_sentence_says_the_same(change, expected):
+    """Numbers, window, silence and level each come out in plain Chinese."""
+    assert say("zh", **change) == expected
+
+
+@pytest.mark.parametrize("code", ["too_short", "months_of_past", "thin_counts", "years_of_past"])
+def test_every_reason_has_a_sentence_in_both_languages(code):
+    """Each says how many weeks it rests on."""
+    for language in ("en", "zh"):
+        assert " 21 " in reason_sentence({"method_reason": code, "weeks_of_past": 21}, language=language)
+
+
+def test_unknown_words_are_refused():
+    """Another language, or another reason, is an error of the caller."""
+    with pytest.raises(UsageError, match="'zh' or 'en'"):
+        signal_sentence(SIGNAL, area="a", category="b", language="fr", time_zone="UTC")
+    with pytest.raises(UsageError, match="too_short, months_of_past"):
+        reason_sentence({"method_reason": "because", "weeks_of_past": 1}, language="en")
