@@ -22,7 +22,7 @@ demo: .venv  ## simulate a city, import, train, score, detect, and serve it on 1
 	$(BIN)/heed demo $(DEMO_ARGS)
 
 test: .venv  ## every test but the slow guarantees and the benchmarks
-	$(BIN)/python -m pytest $(PYTEST_ARGS)
+	$(BIN)/python -m pytest -n 2 --dist loadfile $(PYTEST_ARGS)
 
 check: .venv  ## format, lint, types, import rules, boundary
 	$(BIN)/ruff format --check .

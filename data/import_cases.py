@@ -21,7 +21,7 @@ from data.import_report import ImportReport, Snapshot
 from data.mapping import KEYS, Mapping, find_mapping
 from data.moments import Seconds
 from data.privacy import case_ids
-from data.read import open_file
+from data.read import SourceFile, open_file
 from data.rows import Rows, read_rows
 from data.schema import EVENT_COLUMNS, EventKind
 from data.store import ImportRun, Store
@@ -77,9 +77,23 @@ def import_file(
     frame, findings = _checked(file.name, read, mapping, allowed, extracted_at)
     frame["case_id"] = case_ids(store.case_key(), mapping.source.name, frame["reference"])
     frame["seen_at"] = _seen_at(frame, extracted_at)
-    snapshots = _snapshots(frame)
+    report = _report(file, mapping, read, frame, findings=findings, drop=drop)
     tell("check", 1, 1)
-    report = ImportReport(
+    return _stored(store, frame, mapping, report, allowed=allowed, tell=tell)
+
+
+def _report(
+    file: SourceFile,
+    mapping: Mapping,
+    read: Rows,
+    frame: pd.DataFrame,
+    *,
+    findings: Collection[Finding],
+    drop: Collection[str],
+) -> ImportReport:
+    """What is known of the import before the store has been looked at."""
+    snapshots = _snapshots(frame)
+    return ImportReport(
         source=mapping.source.name,
         file=file.name,
         import_id=None,
@@ -101,7 +115,6 @@ def import_file(
         mapping_sha256=mapping.sha256,
         notes=file.notes,
     )
-    return _stored(store, frame, mapping, report, allowed=allowed, tell=tell)
 
 
 def _silent(_step: str, _done: int, _total: int) -> None:
@@ -205,18 +218,7 @@ def _stored(
         known_already = int((ours.get_indexer(stored["case_id"]) >= 0).sum())
         tell("compare", 1, 1)
         tell("store", 0, len(events))
-        run = ImportRun(
-            source=report.source,
-            time_zone=str(mapping.source.time_zone),
-            known_at_opening=report.known_at_opening,
-            file_name=report.file,
-            file_sha256=report.file_sha256,
-            mapping_sha256=report.mapping_sha256,
-            extracted_at=report.extracted_at,
-            rows=report.rows,
-            cases=report.cases,
-            report=report.to_dict(),
-        )
+        run = _run(report, mapping)
         result = store.add_events(run, events, connection=connection, progress=tell)
         tell("store", len(events), len(events))
     return dataclasses.replace(
@@ -224,6 +226,21 @@ def _stored(
         import_id=result.import_id,
         events_added=result.events_added,
         events_known_already=known_already,
+    )
+
+
+def _run(report: ImportReport, mapping: Mapping) -> ImportRun:
+    return ImportRun(
+        source=report.source,
+        time_zone=str(mapping.source.time_zone),
+        known_at_opening=report.known_at_opening,
+        file_name=report.file,
+        file_sha256=report.file_sha256,
+        mapping_sha256=report.mapping_sha256,
+        extracted_at=report.extracted_at,
+        rows=report.rows,
+        cases=report.cases,
+        report=report.to_dict(),
     )
 
 

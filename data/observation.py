@@ -1,7 +1,7 @@
 """How far each case was followed: an export that does not hold a case says nothing about what became of it.
 
-A file of the cases of one week, taken a year later, tells how that week's cases ended and nothing of the others. A case
-that was open when it was last looked at is not known to be open, or late, ever after; what happens to it from then on is
+A file of one week's cases, taken a year later, tells how they ended and nothing of the others. A case that was open
+when it was last looked at is not known to be open, or late, ever after; what happens to it from then on is
 censored.
 """
 

@@ -1,5 +1,6 @@
 """The tables of a store, once, for both engines. Times are BIGINT seconds since 1970 in UTC; nulls are allowed only
-where the comment says what they mean."""
+where the comment says what they mean.
+"""
 
 from __future__ import annotations
 

@@ -59,8 +59,7 @@ def estimate_dispersion(counts: Floats, expected: Floats, seen: Bools) -> Disper
     square = np.where(use, (counts - mean) ** 2 / (mean * lost), 0.0)
     phi, psi = _pooled_law(square, mean, use)
     relative = np.minimum(square / (phi + psi * mean), _OUTBREAK)
-    # A squared Pearson residual of a Poisson count with mean mu varies by 2 + 1/mu: thin weeks say little.
-    information = use * 2.0 / (2.0 + 1.0 / mean)
+    information = use * 2.0 / _variance_of_square(mean, phi + psi * mean)
     own = (information * relative).sum(axis=0)
     weight = information.sum(axis=0)
     prior = _prior_weight(own, weight)
@@ -72,7 +71,8 @@ def _pooled_law(square: Floats, mean: Floats, use: Bools) -> tuple[float, float]
     """Weighted least squares of squared residuals on the mean, repeated until the weights have settled."""
     phi, psi = 1.0, 0.0
     for _ in range(3):
-        weight = use / ((2.0 + 1.0 / mean) * (phi + psi * mean) ** 2)
+        ratio = phi + psi * mean
+        weight = use / (_variance_of_square(mean, ratio) * ratio**2)
         s0, s1, s2 = weight.sum(), (weight * mean).sum(), (weight * mean**2).sum()
         t0, t1 = (weight * square).sum(), (weight * mean * square).sum()
         determinant = s0 * s2 - s1**2
@@ -88,6 +88,15 @@ def _pooled_law(square: Floats, mean: Floats, use: Bools) -> tuple[float, float]
                 phi, psi = 1.0, (t1 - s1) / s2
         phi, psi = max(float(phi), 1.0), max(float(psi), 0.0)
     return phi, psi
+
+
+def _variance_of_square(mean: Floats, ratio: Floats) -> Floats:
+    """Variance of the squared Pearson residual of a negative binomial count with this mean and variance over mean.
+
+    2 for thick counts, and much more for thin or over-dispersed ones: those say little about their dispersion. (2 plus
+    the excess kurtosis; for a Poisson count, 2 + 1/mean.)
+    """
+    return 2.0 + (6.0 * (ratio - 1.0) + 1.0 / ratio) / mean
 
 
 def _prior_weight(own: Floats, weight: Floats) -> float:

@@ -83,7 +83,7 @@ def plant(city: World, rng: np.random.Generator, how_many: int) -> tuple[World, 
     """A rise from 1.3 to 4 times the usual over the last six weeks, in series with 2 to 5 cases a week."""
     usual = city.usual.mean(axis=0)
     candidates = np.flatnonzero((usual > 2.0) & (usual < 5.0))
-    chosen = rng.choice(candidates, size=how_many, replace=False)
+    chosen = rng.choice(candidates, size=min(how_many, len(candidates)), replace=False)
     matrix = city.matrix.copy()
     factor = np.linspace(1.3, 4.0, 6)[:, None]
     matrix[-6:, chosen] += draw(rng, city.usual[-6:, chosen] * (factor - 1.0), city.dispersion[chosen])
@@ -101,7 +101,7 @@ def discoveries(
         rises = judged[judged["direction"] == "rise"]["signal"].to_numpy()
         wrong = int(judged["signal"].sum()) - int(rises[chosen].sum())
         false.append(wrong / max(int(judged["signal"].sum()), 1))
-        found.append(rises[chosen].mean())
+        found.extend(rises[chosen])
     return np.array(false), np.array(found)
 
 
