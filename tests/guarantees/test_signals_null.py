@@ -91,13 +91,13 @@ def plant(city: World, rng: np.random.Generator, how_many: int) -> tuple[World, 
 
 
 def discoveries(
-    rng: np.random.Generator, cities: int, level: float, how_many: int, **options: object
+    rng: np.random.Generator, cities: int, fdr_level: float, how_many: int, **options: object
 ) -> tuple[np.ndarray, np.ndarray]:
     """False-discovery proportion of each city's newest week, and the share of the plants found."""
     false, found = [], []
     for _ in range(cities):
         city, chosen = plant(world(rng, **options), rng, how_many)
-        judged = assess_series(city.counts(), settings=SignalSettings(fdr_level=level))
+        judged = assess_series(city.counts(), settings=SignalSettings(fdr_level=fdr_level))
         rises = judged[judged["direction"] == "rise"]["signal"].to_numpy()
         wrong = int(judged["signal"].sum()) - int(rises[chosen].sum())
         false.append(wrong / max(int(judged["signal"].sum()), 1))
@@ -107,7 +107,7 @@ def discoveries(
 
 def test_false_discoveries_keep_to_the_level_while_plants_are_found():
     """In a few cities with 20 rises each, at most about a tenth of the signals is false, and many rises are found."""
-    false, found = discoveries(np.random.default_rng(3), cities=4, level=0.10, how_many=20)
+    false, found = discoveries(np.random.default_rng(3), cities=4, fdr_level=0.10, how_many=20)
     assert false.mean() <= 0.16
     assert found.mean() >= 0.35
 
@@ -118,7 +118,7 @@ def test_false_discoveries_keep_to_the_level_while_plants_are_found():
 def test_the_false_discovery_rate_is_controlled(name, level):
     """Over 40 cities the mean false-discovery proportion is at most the level, plus Monte-Carlo error."""
     how_many = 4 if name == "thin" else 20
-    false, found = discoveries(np.random.default_rng(5), cities=40, level=level, how_many=how_many, **WORLDS[name])
+    false, found = discoveries(np.random.default_rng(5), cities=40, fdr_level=level, how_many=how_many, **WORLDS[name])
     error = false.std() / np.sqrt(len(false))
     show(f"\n{name}, level {level}: false {false.mean():.3f} +- {error:.3f}, planted rises found {found.mean():.2f}")
     assert false.mean() <= level + 2.0 * error
