@@ -136,10 +136,8 @@ class RiskModel:
 
     def score(self, matrix: Matrix) -> Floats:
         """Log-odds before calibration, shape (n,)."""
-        departures = self.booster_.predict(
-            self._columns(matrix), raw_score=True, num_threads=self.threads, validate_features=True
-        )
-        grown = base_score(matrix) + self._belief(matrix) * np.asarray(departures, dtype=np.float64)
+        departures = self._trees(matrix, raw_score=True)
+        grown = base_score(matrix) + self._belief(matrix) * departures
         w = self.linear_weight
         return np.asarray((1 - w) * grown + w * self.linear_.score(matrix.features), dtype=np.float64)
 
@@ -152,11 +150,7 @@ class RiskModel:
 
     def explain(self, matrix: Matrix, waiting: Floats | None = None) -> Explanation:
         """Exact parts of every probability, see `Explanation`. `waiting` becomes the part `time_waited`."""
-        values = np.asarray(
-            self.booster_.predict(
-                self._columns(matrix), pred_contrib=True, num_threads=self.threads, validate_features=True
-            )
-        )
+        values = self._trees(matrix, pred_contrib=True)
         w = self.linear_weight
         believed = values * ((1 - w) * self._belief(matrix))[:, None]
         parts = pd.DataFrame(believed[:, :-1], columns=self.feature_names_in_)
@@ -236,6 +230,15 @@ class RiskModel:
         model.trained_before_ = described["trained_before"]
         model.n_train_ = described["n_train"]
         return model
+
+    def _trees(self, matrix: Matrix, **asked: bool) -> Floats:
+        """What LightGBM answers; it refuses a matrix without rows, for which the answer is as empty."""
+        columns = self._columns(matrix)
+        if len(columns) == 0:
+            width = len(self.feature_names_in_) + 1 if asked.get("pred_contrib") else 0
+            return np.empty((0, width) if width else 0)
+        answer = self.booster_.predict(columns, num_threads=self.threads, validate_features=True, **asked)
+        return np.asarray(answer, dtype=np.float64)
 
     def _in_score(self, matrix: Matrix, waiting: Floats | None) -> Floats:
         """Log-odds to add after calibration, as what to add to the score before it."""

@@ -218,6 +218,7 @@ class Detected:
     offices: pd.DataFrame
     series: int
     weeks: int
+    newest_opening: int
 
 
 def detect(
@@ -251,7 +252,9 @@ def detect(
     progress("signals", 2, 2)
     matured = facts_from_events(events, observed_until=observed_until(store))["matured"]
     offices = office_records(matured, as_of=moment)
-    return Detected(moment, found, measured, offices, counts.matrix.shape[1], counts.matrix.shape[0])
+    return Detected(
+        moment, found, measured, offices, counts.matrix.shape[1], counts.matrix.shape[0], int(cases["opened_at"].max())
+    )
 
 
 def _expected_late(store: Store, as_of: int) -> pd.Series | None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import asdict
-from typing import Annotated, Any
+from typing import Annotated, Any, Final
 
 import typer
 from rich.table import Table
@@ -13,6 +13,9 @@ from service.cli._app import Json, app, emit, moment, open_store, out, progress,
 from service.pipeline import Detected, detect
 from service.places import read_places
 from service.published import Figure, Pressure, Published, Signal, publish
+
+# After four weeks without a single case, the record has ended and the city has not gone quiet.
+_QUIET: Final = 28 * 86_400
 
 
 @app.command("signals")
@@ -51,6 +54,7 @@ def as_values(found: Detected, published: Published, level: float) -> dict[str, 
     """Signals and pressure as plain values; a withheld figure is null and named in `withheld`."""
     return {
         "as_of": shown(found.as_of),
+        "newest_opening": shown(found.newest_opening),
         "weeks": found.weeks,
         "series": found.series,
         "fdr_level": level,
@@ -82,6 +86,11 @@ def _tell(found: Detected, published: Published, level: float) -> None:
         f"{len(published.signals)} weak signals among {found.series:,} series of {found.weeks} weeks, "
         f"as of {shown(found.as_of)}; about {level:.0%} of such signals are false alarms."
     )
+    if found.as_of - found.newest_opening > _QUIET:
+        out.print(
+            f"The newest case was opened on {shown(found.newest_opening)[:10]}, long before: to see the last weeks of "
+            f"the record, ask with --as-of {shown(found.newest_opening + 1)}."
+        )
     if published.signals:
         table = Table(box=None, pad_edge=False)
         for name in ("area", "problem", "direction", "week of", "reports", "usual"):

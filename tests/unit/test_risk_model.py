@@ -107,3 +107,11 @@ def test_stored_reasons_are_few_and_speak_both_languages(model, some):
             assert part["text_en"]
             assert part["label_en"]
             assert any("\u4e00" <= letter <= "\u9fff" for letter in part["text_zh"])
+
+
+def test_no_cases_have_no_risks(model, some):
+    """A morning without open cases is not an error."""
+    none = some.rows(np.zeros(len(some), dtype=bool))
+    assert model.predict_proba(none).shape == (0,)
+    assert model.explain(none).points.shape[0] == 0
+    assert stored_reasons(model.explain(none), none) == []
