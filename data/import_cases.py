@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import dataclasses
-import json
 import time
 from collections.abc import Collection
 from pathlib import Path
@@ -20,6 +19,7 @@ from data.findings import SET_ASIDE_CODES
 from data.import_report import ImportReport, Snapshot
 from data.mapping import KEYS, Mapping, find_mapping
 from data.moments import Seconds
+from data.observation import latest_looks
 from data.privacy import case_ids
 from data.read import SourceFile, open_file
 from data.rows import Rows, read_rows
@@ -245,20 +245,10 @@ def _run(report: ImportReport, mapping: Mapping) -> ImportRun:
 
 
 def _last_looks(cases: pd.DataFrame, events: pd.DataFrame, imports: pd.DataFrame) -> Seconds:
-    """When each stored case was last looked at: the latest snapshot of all imports that it belongs to.
-
-    A file of other cases is no look at these. Which cases a snapshot covers is judged by when they were
-    opened.
-    """
-    opened = cases["opened_at"].to_numpy()
+    """When each stored case was last looked at."""
     # Whatever the reports say, a case was looked at when its last event became known.
     seen = events.groupby("case_id")["known_at"].max().reindex(cases["case_id"]).to_numpy(dtype="int64")
-    for text, extracted_at in zip(imports["report"], imports["extracted_at"], strict=True):
-        # Events that came without a file, through the service, are a look at every case.
-        for look in json.loads(text).get("snapshots") or [{"seen_at": extracted_at}]:
-            belongs = (opened >= look.get("opened_from", -NEVER)) & (opened <= look.get("opened_to", NEVER))
-            seen = np.where(belongs, np.maximum(seen, int(look["seen_at"])), seen)
-    return seen
+    return latest_looks(cases["opened_at"].to_numpy("int64"), seen, imports)
 
 
 def _own_events(

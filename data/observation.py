@@ -11,6 +11,7 @@ import json
 
 import numpy as np
 import pandas as pd
+from numpy.typing import NDArray
 from sqlalchemy import select
 
 from data import tables
@@ -18,6 +19,8 @@ from data.event_log import NEVER
 from data.schema import EventKind
 from data.store import Store
 from data.store_tables import frame_of
+
+Seconds = NDArray[np.int64]
 
 
 def observed_until(store: Store) -> pd.Series:
@@ -40,9 +43,26 @@ def observed_until(store: Store) -> pd.Series:
     seen = newest.groupby("case_id")["known_at"].max().reindex(opened["case_id"]).to_numpy("int64").copy()
     moments, sources = opened["at"].to_numpy("int64"), opened["source"].to_numpy()
     imports = store.imports()
-    for source, text, extracted_at in zip(imports["source"], imports["report"], imports["extracted_at"], strict=True):
-        for look in json.loads(text).get("snapshots") or [{"seen_at": extracted_at}]:
-            belongs = (moments >= look.get("opened_from", -NEVER)) & (moments <= look.get("opened_to", NEVER))
-            belongs &= sources == source
-            seen[belongs] = np.maximum(seen[belongs], int(look["seen_at"]))
+    for source in set(imports["source"]):
+        own = sources == source
+        seen[own] = latest_looks(moments[own], seen[own], imports[imports["source"] == source])
     return pd.Series(seen, index=pd.Index(opened["case_id"], name="case_id"), name="observed_until")
+
+
+def latest_looks(opened_at: Seconds, seen: Seconds, imports: pd.DataFrame) -> Seconds:
+    """When cases of one source were last looked at: the latest snapshot of all its imports that each belongs to.
+
+    A file of other cases is no look at these. Which cases a snapshot covers is judged by when they were opened.
+
+    Parameters
+    ----------
+    opened_at : (n,) int64 seconds in UTC
+    seen : (n,) int64 seconds in UTC, what is known of it otherwise: when the last event of each became known
+    imports : rows of `import_run`, of that source
+    """
+    for text, extracted_at in zip(imports["report"], imports["extracted_at"], strict=True):
+        # Events that came without a file, through the service, are a look at every case.
+        for look in json.loads(text).get("snapshots") or [{"seen_at": extracted_at}]:
+            belongs = (opened_at >= look.get("opened_from", -NEVER)) & (opened_at <= look.get("opened_to", NEVER))
+            seen = np.where(belongs, np.maximum(seen, int(look["seen_at"])), seen)
+    return seen

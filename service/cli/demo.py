@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -164,14 +163,15 @@ def _tell(summary: dict[str, Any], made: _Demo) -> None:
     )
     out.print(
         f"This morning: {summary['open_cases']:,} open cases, {summary['high_risk']:,} at high risk, "
-        f"{summary['overdue']:,} overdue already; {summary['signals_found']} weak signals."
+        f"{summary['overdue']:,} overdue already; weak signals: {summary['signals_found']}."
     )
     out.print(
         f"Planted failing office {_found(found['failing_office'])}; "
         f"planted rising problem {_found(found['rising_problem'])}."
     )
-    out.print(f"Look around:  heed --store {made.url} signals | score | backtest | serve")
-    err.print(json.dumps({"seconds": made.seconds}))
+    out.print("Look around, with `serve` or any other command in its place:")
+    out.print(f"  heed --store {made.url} signals")
+    err.print("Seconds: " + ", ".join(f"{name} {taken:.0f}" for name, taken in made.seconds.items()) + ".")
 
 
 def _found(found: bool) -> str:
