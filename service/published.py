@@ -169,11 +169,12 @@ def _figures(row: Mapping[str, Any], names: Iterable[str]) -> dict[str, Figure]:
 
 
 # An expectation of 25.3 is as much as anyone can use; all its digits would identify the case mix behind it.
-_DIGITS: Final = {"p_value": 4, "q_value": 4}
+# A chance gets two significant digits instead: a small one rounded to nothing would claim certainty.
+_DIGITS: Final = {"p_value": None, "q_value": None}
 
 
-def _figure(value: Any, *, withheld: bool, digits: int) -> Figure:
+def _figure(value: Any, *, withheld: bool, digits: int | None) -> Figure:
     if withheld or pd.isna(value):
         return Figure(None, withheld)
-    number = round(float(value), digits)
+    number = float(f"{float(value):.2g}") if digits is None else round(float(value), digits)
     return Figure(int(number) if number.is_integer() else number)
