@@ -17,7 +17,6 @@ score, and those of the regression, weighted as above.
 from __future__ import annotations
 
 import json
-import os
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -36,9 +35,6 @@ from models.explain import percentage_points
 from models.linear import LinearPart
 
 Floats = NDArray[np.float64]
-
-# Threads that spin while they wait cost four times the time on a machine that is shared.
-os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
 
 FORMAT: Final = 1
 # What short histories get, where there is no telling which would be better.

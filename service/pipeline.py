@@ -115,6 +115,7 @@ def score_open_cases(
     """
     moment = _moment(store, as_of)
     version, model = champion(registry)
+    _refuse_hindsight(model, moment)
     events = store.read_events(as_of=moment)
     if events.empty:
         raise NotEnoughDataError("No case was known at that moment. Import a file first: `heed import FILE`.")
@@ -145,6 +146,16 @@ def score_open_cases(
         high=int((risks["band"] == "high").sum()),
         expected_late=float(risks["probability"].sum()),
     )
+
+
+def _refuse_hindsight(model: RiskModel, as_of: int) -> None:
+    """A model that learned from later outcomes knows how the cases of that morning ended."""
+    if model.trained_before_ > as_of:
+        learned, asked = (datetime.fromtimestamp(ts, UTC).isoformat() for ts in (model.trained_before_, as_of))
+        raise UsageError(
+            f"Expected a model made by the moment asked about, {asked}, and the one in use learned from outcomes known "
+            f"up to {learned}. Make one of that time first: `heed train --as-of {asked}`."
+        )
 
 
 def _duties(active: pd.DataFrame) -> pd.DataFrame:

@@ -14,16 +14,13 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from data.errors import InputError, NotEnoughDataError, UsageError
-from data.event_log import NEVER
+from data.event_log import NEAR_INSTANT_SECONDS, NEVER
 
 Ints = NDArray[np.int64]
 
 # Stands in the place of the area or category that was summed away.
 ALL: Final = "*"
 
-# A case closed within a minute of its opening is a record of work already done, written by staff, and no report of a
-# problem. One case in six of a big-city export is of this kind.
-NEAR_INSTANT_SECONDS: Final = 60
 
 _NEEDED: Final = ("opened_at", "opened_known_at", "area", "category")
 
@@ -152,7 +149,7 @@ def near_instant(known: pd.DataFrame, as_of: int, time_zone: str) -> pd.Series:
     """Which cases were closed within a minute of a timed opening, as far as that is known before `as_of`."""
     closed_at = _column(known, "closed_at")
     closed_known_at = _column(known, "closed_known_at") if "closed_known_at" in known.columns else closed_at
-    fast = (closed_known_at < as_of) & ((closed_at - known["opened_at"]).abs() < NEAR_INSTANT_SECONDS)
+    fast = (closed_known_at < as_of) & ((closed_at - known["opened_at"]).abs() <= NEAR_INSTANT_SECONDS)
     if not fast.any():
         return fast
     local = pd.to_datetime(known.loc[fast, "opened_at"], unit="s", utc=True).dt.tz_convert(time_zone)

@@ -139,3 +139,15 @@ def test_the_matrix_is_written_whole(monkeypatch, capsys, city, tmp_path):
     frame = pd.read_parquet(file)
     assert code == 0
     assert {"case_id", "landmark_at", "late", "late_matures_at", "record_category"} <= set(frame.columns)
+
+
+def test_no_morning_is_scored_with_hindsight(monkeypatch, capsys, city):
+    """A model that learned from later outcomes is refused for an earlier moment, with the remedy."""
+    run(monkeypatch, capsys, "--store", city, "train")
+    code, _, err = run(monkeypatch, capsys, "--store", city, "score", "--as-of", "2025-06-02T08:30+08:00")
+    assert code == 2
+    assert "heed train --as-of 2025-06-02T00:30:00+00:00" in err
+    run(monkeypatch, capsys, "--store", city, "train", "--as-of", "2025-06-02T08:30+08:00")
+    code, text, _ = run(monkeypatch, capsys, "--store", city, "score", "--as-of", "2025-06-02T08:30+08:00")
+    assert code == 0
+    assert "open cases at 2025-06-02T00:30:00Z" in text
