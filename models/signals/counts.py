@@ -149,7 +149,7 @@ def near_instant(known: pd.DataFrame, as_of: int, time_zone: str) -> pd.Series:
     """Which cases were closed within a minute of a timed opening, as far as that is known before `as_of`."""
     closed_at = _column(known, "closed_at")
     closed_known_at = _column(known, "closed_known_at") if "closed_known_at" in known.columns else closed_at
-    fast = (closed_known_at < as_of) & ((closed_at - known["opened_at"]).abs() <= NEAR_INSTANT_SECONDS)
+    fast = (closed_known_at < as_of) & ((closed_at - known["opened_at"]).abs() < NEAR_INSTANT_SECONDS)
     if not fast.any():
         return fast
     local = pd.to_datetime(known.loc[fast, "opened_at"], unit="s", utc=True).dt.tz_convert(time_zone)

@@ -73,9 +73,14 @@ class Visit:
         self.complaints: list[str] = []
         self.page.on("console", lambda message: self.complaints.append(f"{message.type}: {message.text}"))
         self.page.on("pageerror", lambda error: self.complaints.append(str(error)))
-        self.page.on("requestfailed", lambda request: self.complaints.append(f"failed: {request.url}"))
+        self.page.on("requestfailed", self._note_failure)
         self.foreign: list[str] = []
         self.page.on("request", lambda request: request.url.startswith(origin) or self.foreign.append(request.url))
+
+    def _note_failure(self, request) -> None:
+        # A browser that is led on to the next page drops what the last one was still loading; that is no fault of it.
+        if "ERR_ABORTED" not in (request.failure or ""):
+            self.complaints.append(f"failed: {request.url}")
 
     def open(self, name: str, language: str) -> Page:
         """Open one of the pages; a case is the first of the list."""
