@@ -55,14 +55,14 @@ def diff_snapshots(rows: pd.DataFrame, state: pd.DataFrame, mapping: Mapping) ->
 
     Returns
     -------
-    DataFrame with `data.schema.EVENT_COLUMNS`, in no order.
+    DataFrame with `data.schema.EVENT_COLUMNS` and `recorded_at`, the snapshot that showed the event; in no order.
         Of a case that was already seen at a later moment, an older snapshot adds nothing: what followed from
         it is known, and when it was known cannot be changed.
     """
     found = []
     for seen_at, snapshot in rows.groupby("seen_at", sort=True):
         step = _Step(snapshot.set_index("case_id"), state, mapping, int(str(seen_at)))
-        found += step.events()
+        found += [events.assign(recorded_at=np.int64(str(seen_at))) for events in step.events() if len(events)]
         state = step.state_after()
     return _joined(found)
 
@@ -244,7 +244,7 @@ def _no_events() -> pd.DataFrame:
 def _joined(parts: list[pd.DataFrame]) -> pd.DataFrame:
     filled = [part for part in parts if len(part)]
     if not filled:
-        return empty_events()
+        return empty_events().assign(recorded_at=pd.Series(dtype="int64"))
     joined = pd.concat(filled, ignore_index=True)
     joined["kind"] = joined["kind"].astype("str")
     return joined

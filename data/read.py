@@ -5,7 +5,7 @@ all.
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable, Collection
+from collections.abc import Callable, Collection, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Final
@@ -16,6 +16,8 @@ from data.errors import FileFormatError, UsageError
 from data.read_text import read_csv, read_json_lines
 
 Read = Callable[[Collection[str]], pd.DataFrame]
+
+CHUNK_ROWS: Final = 50_000
 
 
 @dataclass(frozen=True)
@@ -34,6 +36,12 @@ class SourceFile:
     rows: int
     read: Read = field(repr=False)
     notes: tuple[str, ...] = ()
+
+    def chunks(self, wanted: Collection[str], size: int = CHUNK_ROWS) -> Iterator[pd.DataFrame]:
+        """The rows of `read`, `size` at a time; the index of each part goes on where the last one ended."""
+        whole = self.read(wanted)
+        for start in range(0, len(whole), size):
+            yield whole.iloc[start : start + size]
 
 
 _KINDS: Final = {

@@ -14,6 +14,7 @@ from dataclasses import dataclass, field
 from types import TracebackType
 from typing import Any, Final, Self
 
+import numpy as np
 import pandas as pd
 from sqlalchemy import Connection, Engine, Table, delete, func, insert, select, update
 from sqlalchemy.dialects import postgresql, sqlite
@@ -45,6 +46,7 @@ class ImportRun:
     file_sha256: str
     extracted_at: int
     mapping_sha256: str = ""
+    request_sha256: str = ""
     rows: int = 0
     cases: int = 0
     report: Mapping[str, Any] = field(default_factory=dict)
@@ -135,9 +137,17 @@ class Store(Places, Results):
     # ---- the event log ----
 
     def read_events(
-        self, *, as_of: int | None = None, source: str | None = None, connection: Connection | None = None
+        self,
+        *,
+        as_of: int | None = None,
+        recorded_by: int | None = None,
+        source: str | None = None,
+        connection: Connection | None = None,
     ) -> pd.DataFrame:
         """The events known strictly before `as_of` (seconds in UTC; None: all), of `source` (None: of all).
+
+        `recorded_by` (seconds in UTC; None: whenever) leaves out what only a later look at the source showed; see
+        `data.replay`.
 
         Returns
         -------
@@ -148,6 +158,8 @@ class Store(Places, Results):
         query = select(*(tables.event.c[name] for name in EVENT_COLUMNS))
         if as_of is not None:
             query = query.where(tables.event.c.known_at < as_of)
+        if recorded_by is not None:
+            query = query.where(tables.event.c.recorded_at <= recorded_by)
         if source is not None:
             query = query.where(tables.event.c.source == source)
         with self.reading() if connection is None else nullcontext(connection) as opened:
@@ -173,9 +185,13 @@ class Store(Places, Results):
         run : ImportRun
             Where the events come from.
         events : DataFrame with `data.schema.EVENT_COLUMNS`
-            In any order; a repeated row counts once.
+            In any order; a repeated row counts once. With a column `recorded_at` if not all of them come from
+            one look at the source, at `run.extracted_at`.
         """
         rows = events[list(EVENT_COLUMNS)].copy()
+        looked = events.get("recorded_at", run.extracted_at)
+        # Never before it was known: nobody records what is not.
+        rows["recorded_at"] = np.maximum(looked, rows["known_at"])
         rows.insert(0, "event_id", event_ids(run.source, rows))
         rows = rows.drop_duplicates("event_id")
         with self.writing() if connection is None else nullcontext(connection) as opened:
@@ -223,6 +239,7 @@ class Store(Places, Results):
             "file_name": run.file_name[:255],
             "file_sha256": run.file_sha256,
             "mapping_sha256": run.mapping_sha256,
+            "request_sha256": run.request_sha256,
             "extracted_at": run.extracted_at,
             "imported_at": int(time.time()),
             "rows": run.rows,

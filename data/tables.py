@@ -56,6 +56,8 @@ import_run = Table(
     Column("file_name", String(255), nullable=False),
     Column("file_sha256", String(64), nullable=False),
     Column("mapping_sha256", String(64), nullable=False),
+    # Of the file, the mapping and every option together: the very same import has the same. Empty: not known.
+    Column("request_sha256", String(64), nullable=False),
     Column("extracted_at", BigInteger, nullable=False),
     Column("imported_at", BigInteger, nullable=False),
     Column("rows", BigInteger, nullable=False),
@@ -67,7 +69,8 @@ import_run = Table(
 event = Table(
     "event",
     metadata,
-    # A hash of everything below except import_id: the same fact can be stored once only.
+    # Half the case_id, then a hash of everything that the event says (not of import_id and recorded_at): the same fact
+    # can be stored once only, and the events of a case stand together.
     Column("event_id", String(32), primary_key=True),
     Column("case_id", String(32), nullable=False),
     Column("source", String(64), ForeignKey("source.source"), nullable=False),
@@ -75,6 +78,9 @@ event = Table(
     Column("kind", String(16), nullable=False),
     Column("at", BigInteger, nullable=False),
     Column("known_at", BigInteger, nullable=False),
+    # The look at the source that showed it: its snapshot or extraction, never the clock of this machine. What had been
+    # recorded by a moment can so be told apart from what was learnt later about the time before it.
+    Column("recorded_at", BigInteger, nullable=False),
     # Null below: this event says nothing about it.
     Column("due_at", BigInteger),
     Column("category", String(160)),
@@ -96,6 +102,7 @@ area = Table(
     Column("name_en", String(160)),
     Column("population", BigInteger),  # null: unknown
     Column("neighbours", Text, nullable=False),  # JSON list of area codes; may be empty
+    Column("boundary", Text),  # GeoJSON geometry in WGS 84; null: unknown
 )
 
 office = Table(
@@ -117,16 +124,23 @@ category = Table(
     Column("name_en", String(160)),
 )
 
-# What was found at a place or a public asset; no finding is ever about a resident.
+# What was found at a place or a public asset; no finding is ever about a resident. Append-only as the event log: a
+# correction is a new row of the same visit with a later known_at.
 inspection = Table(
     "inspection",
     metadata,
+    # A hash of everything below except import_id and recorded_at.
     Column("inspection_id", String(32), primary_key=True),
+    Column("source", String(64), ForeignKey("source.source")),  # null: written directly, by no import
+    Column("import_id", Integer, ForeignKey("import_run.import_id")),
+    Column("visit", String(32)),  # keyed hash of the source's number of the inspection; null: never corrected
+    Column("asset", String(32)),  # keyed hash of the source's number of the asset; null: not told
     Column("area", String(160), nullable=False),
     Column("asset_kind", String(64), nullable=False),
     Column("related_category", String(160)),  # null: related to none
     Column("at", BigInteger, nullable=False),
     Column("known_at", BigInteger, nullable=False),
+    Column("recorded_at", BigInteger),  # as in `event`; null: written directly
     Column("severity", Integer, nullable=False),  # 0 nothing found · 1 minor · 2 serious · 3 dangerous
 )
 
@@ -180,4 +194,24 @@ pressure = Table(
     Column("usual_low", Float),
     Column("usual_high", Float),
     Column("level", String(8), nullable=False),  # usual · raised · high · unknown, against its own past
+)
+
+# The promises of a source's offices and their calendars, as the TOML they were given in (`data.service_clock`).
+service_clock = Table(
+    "service_clock",
+    metadata,
+    Column("source", String(64), ForeignKey("source.source"), primary_key=True),
+    Column("standards", Text, nullable=False),
+    Column("sha256", String(64), nullable=False),
+)
+
+# How far a source has been fetched (`heed sync`).
+sync_state = Table(
+    "sync_state",
+    metadata,
+    Column("name", String(64), primary_key=True),
+    Column("watermark", BigInteger),  # seconds in UTC up to which all was fetched; null: nothing yet
+    Column("resume", Text),  # JSON: where an unfinished fetch goes on; null: none is unfinished
+    Column("columns", Text, nullable=False),  # JSON list: the columns seen last, to notice a changed schema
+    Column("updated_at", BigInteger, nullable=False),
 )

@@ -1,0 +1,99 @@
+"""A store of an earlier heed comes up to date with all it holds."""
+
+from __future__ import annotations
+
+from contextlib import ExitStack
+
+import pandas as pd
+import pytest
+from alembic import command
+from alembic.config import Config
+from sqlalchemy import text
+
+from data import migrate
+from data.event_log import fold_cases
+from data.import_cases import import_file
+from data.migrate import stored_version
+from data.store import Store
+from tests.support.exports import fresh_schema, town, write_csv
+
+ROWS = [{"number": "1"}, {"number": "2", "closed": ""}, {"number": "3", "kind": "Drain", "village": ""}]
+
+
+@pytest.fixture(params=["sqlite", "postgresql"])
+def store(request, tmp_path):
+    """An empty store on each engine."""
+    with ExitStack() as stack:
+        if request.param == "sqlite":
+            url = str(tmp_path / "heed.db")
+        else:
+            url = stack.enter_context(fresh_schema(request.getfixturevalue("postgres_url")))
+        yield stack.enter_context(Store.open(url, create=True))
+
+
+def _back_to_the_first_version(store: Store) -> None:
+    """Rebuild the log as the first heed kept it, with ids of its own kind."""
+    events = store.read_events()
+    with store.writing() as connection:
+        rows = connection.execute(text("SELECT event_id, case_id, source, import_id FROM event")).fetchall()
+        runs = connection.execute(text("SELECT * FROM import_run")).mappings().fetchall()
+        sources = connection.execute(text("SELECT * FROM source")).mappings().fetchall()
+        said = connection.execute(text("SELECT * FROM event")).mappings().fetchall()
+        key = connection.execute(text("SELECT value FROM secret")).scalar_one()
+        names = [row[0] for row in connection.execute(_TABLES[connection.dialect.name])]
+        if connection.dialect.name == "sqlite":
+            connection.execute(text("PRAGMA defer_foreign_keys = ON"))
+        for name in names:
+            connection.execute(text(f'DROP TABLE "{name}"{_CASCADE[connection.dialect.name]}'))
+        config = Config()
+        config.set_main_option("script_location", str(migrate._FOLDER))
+        config.attributes["connection"] = connection
+        command.upgrade(config, "0001")
+        connection.execute(text("INSERT INTO secret VALUES (:name, :value)"), {"name": "case_key", "value": key})
+        _insert(connection, "source", sources)
+        _insert(connection, "import_run", [{k: v for k, v in run.items() if k != "request_sha256"} for run in runs])
+        if connection.dialect.name == "postgresql":
+            connection.execute(text("SELECT setval(pg_get_serial_sequence('import_run', 'import_id'), 1)"))
+        old = [{k: v for k, v in row.items() if k != "recorded_at"} for row in said]
+        _insert(connection, "event", [{**row, "event_id": f"old{n:029d}"} for n, row in enumerate(old)])
+    assert len(rows) == len(events)
+
+
+_TABLES = {
+    "sqlite": text("SELECT name FROM sqlite_master WHERE type = 'table' AND name NOT LIKE 'sqlite_%'"),
+    "postgresql": text("SELECT tablename FROM pg_tables WHERE schemaname = current_schema()"),
+}
+
+_CASCADE = {"sqlite": "", "postgresql": " CASCADE"}
+
+
+def _insert(connection, table: str, rows) -> None:
+    for row in rows:
+        names = ", ".join(f'"{name}"' for name in row)
+        marks = ", ".join(f":{name}" for name in row)
+        connection.execute(text(f"INSERT INTO {table} ({names}) VALUES ({marks})"), dict(row))  # noqa: S608
+
+
+def test_an_older_store_comes_up_to_date(store, tmp_path):
+    """Every event is there, the ids are those of today (so the same file adds nothing), and looks are dated."""
+    file = write_csv(tmp_path / "town.csv", ROWS)
+    told = import_file(store, file, town())
+    before, ids = store.read_events(), _ids(store)
+    _back_to_the_first_version(store)
+    with store.reading() as connection:
+        assert stored_version(connection) == "0001"
+    store._prepare(create=True)
+    pd.testing.assert_frame_equal(store.read_events(), before)
+    assert _ids(store) == ids
+    with store.reading() as connection:
+        looks = connection.execute(text("SELECT DISTINCT recorded_at FROM event")).scalars().all()
+        assert looks == [told.extracted_at]
+        assert connection.execute(text("SELECT request_sha256 FROM import_run")).scalar_one() == ""
+    again = import_file(store, file, town())
+    assert again.events_added == 0
+    assert len(fold_cases(store.read_events())) == 3
+
+
+def _ids(store: Store) -> list[str]:
+    with store.reading() as connection:
+        return sorted(connection.execute(text("SELECT event_id FROM event")).scalars())
