@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from dataclasses import dataclass
 from typing import Final
 from zoneinfo import ZoneInfo
@@ -10,17 +9,25 @@ from zoneinfo import ZoneInfo
 import numpy as np
 import numpy.typing as npt
 import pandas as pd
+import pyarrow as pa
+import pyarrow.compute as pc
 
+from data.errors import MappingError
 from data.event_log import NEVER
 
 Seconds = npt.NDArray[np.int64]
 Mask = npt.NDArray[np.bool_]
 
 # Stricter than pandas, which reads "2011-07-01 05:0", the end of a file that was cut off, as five o'clock.
-_ISO: Final = re.compile(
-    r"(?:\d{4}-\d{2}-\d{2}|\d{8})"
-    r"(?:[T ]\d{2}:?\d{2}(?::?\d{2}(?:[.,]\d+)?)?(?P<offset> ?(?:[Zz]|[+-]\d{2}(?::?\d{2})?))?)?"
-)
+_DAY: Final = r"(?:\d{4}-\d{2}-\d{2}|\d{8})"
+_TIME: Final = r"[T ]\d{2}:?\d{2}(?::?\d{2}(?:[.,]\d+)?)?"
+_OFFSET: Final = r" ?(?:[Zz]|[+-]\d{2}(?::?\d{2})?)"
+_LOCAL: Final = f"^{_DAY}(?:{_TIME})?$"
+_AWARE: Final = f"^{_DAY}{_TIME}{_OFFSET}$"
+
+# Between these days every zone has rules and no arithmetic runs over; nothing before or after them is told apart.
+_FIRST_DAY: Final = pd.Timestamp("1900-01-01")
+_LAST_DAY: Final = pd.Timestamp("2600-01-01")
 
 
 @dataclass(frozen=True)
@@ -43,7 +50,8 @@ class Moments:
 def parse_moments(values: pd.Series, zone: ZoneInfo | None, time_format: str | None = None) -> Moments:
     """Read a column of times: text (ISO 8601, or `time_format` in the notation of strftime) or datetime64.
 
-    A time that carries an offset is taken by it; any other is local time in `zone`.
+    A time that carries an offset is taken by it; any other is local time in `zone`. Raises `MappingError` if
+    `time_format` is no such format.
     """
     # Every distinct value once: days and whole hours repeat a lot.
     codes, distinct = pd.factorize(values)
@@ -77,25 +85,41 @@ def next_midnight(seconds: Seconds, zone: ZoneInfo) -> Seconds:
 
 def _text(written: pd.Series, zone: ZoneInfo | None, time_format: str | None) -> Moments:
     if time_format is None:
-        matches = [_ISO.fullmatch(value) for value in written.tolist()]
-        readable = np.array([match is not None for match in matches], dtype=bool)
-        aware = np.array([match is not None and match["offset"] is not None for match in matches], dtype=bool)
+        aware = _matches(written, _AWARE)
+        readable = aware | _matches(written, _LOCAL)
     else:
         readable, aware = ~_none(len(written)), np.full(len(written), "%z" in time_format)
     style = time_format or "ISO8601"
     local = pd.Series(pd.NaT, index=written.index, dtype="datetime64[us]")
     plain = readable & ~aware
-    local[plain] = pd.to_datetime(written[plain], format=style, errors="coerce").astype("datetime64[us]")
+    local[plain] = _parsed(written[plain], style, utc=False).astype("datetime64[us]")
     found = _local(local, zone)
     with_offset = readable & aware
-    parsed = pd.to_datetime(written[with_offset], format=style, errors="coerce", utc=True)
-    found.seconds[with_offset] = _utc_seconds(parsed)
+    found.seconds[with_offset] = _utc_seconds(_parsed(written[with_offset], style, utc=True))
     return _checked(found.seconds, found.naive, found.ambiguous, found.skipped)
+
+
+def _matches(written: pd.Series, pattern: str) -> Mask:
+    found = pc.match_substring_regex(pa.array(written, pa.large_string()), pattern)
+    return np.asarray(found.to_numpy(zero_copy_only=False), dtype=bool)
+
+
+def _parsed(written: pd.Series, style: str, *, utc: bool) -> pd.Series:
+    try:
+        parsed: pd.Series = pd.to_datetime(written, format=style, errors="coerce", utc=utc)
+    except ValueError:
+        # Whatever was written is coerced: only the format itself can be wrong.
+        raise MappingError(
+            "[source] time_format: expected the notation of strftime, such as '%d/%m/%Y %H:%M', got another. Mend it "
+            "in the mapping."
+        ) from None
+    return parsed
 
 
 def _local(local: pd.Series, zone: ZoneInfo | None) -> Moments:
     """Local times, null where there is none."""
     there = local.notna().to_numpy(dtype=bool)
+    local = local.mask(local > _LAST_DAY, _LAST_DAY).mask(local < _FIRST_DAY)
     if zone is None:
         return _checked(np.full(len(local), NEVER, dtype=np.int64), there, _none(len(local)), _none(len(local)))
     twice = local.dt.tz_localize(zone, ambiguous="NaT", nonexistent="shift_forward").isna()

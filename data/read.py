@@ -1,139 +1,163 @@
-"""A file as a table of text and times: CSV, Parquet, JSON Lines; nothing guessed, and read whole or not at
-all.
+"""A file as a table of text and times: CSV, Parquet, Excel, JSON, XES; nothing guessed, and read in parts, so
+that a large file takes no more memory than a small one.
 """
 
 from __future__ import annotations
 
-import hashlib
-from collections.abc import Callable, Collection, Iterator
-from dataclasses import dataclass, field
+from collections.abc import Collection, Iterator
 from pathlib import Path
 from typing import Final
 
 import pandas as pd
 
 from data.errors import FileFormatError, UsageError
-from data.read_text import read_csv, read_json_lines
-
-Read = Callable[[Collection[str]], pd.DataFrame]
+from data.read_bytes import RawFile, TextWatcher, sha256_of
+from data.read_csv import CsvTable
+from data.read_json import JsonTable
+from data.read_kind import Kind, kind_of
+from data.read_table import Table
 
 CHUNK_ROWS: Final = 50_000
 
 
-@dataclass(frozen=True)
 class SourceFile:
-    """A file that is what it claims to be, with the names of its columns; `read` gives the values of some of
-    them.
+    """A file that is what it claims to be, as far as its beginning and its encoding say, with the names of its
+    columns; `chunks` and `read` give the values of some of them.
 
-    `read` returns one row per data row, in the order of the file, with an index from 0. Text is `str`,
-    trimmed, and null where empty; times that the file itself knows as times are datetime64, with or without
-    a zone.
+    Values are one row per data row, in the order of the file, with an index from 0. Text is `str`, trimmed,
+    and null where empty; times that the file itself knows as times are datetime64, with or without a zone.
+    (A column of a workbook that mixes times and text is text, its times in ISO 8601.)
+
+    An error in the middle of the file is raised when it is reached: what came before must not be stored until
+    the last part was read.
+
+    Attributes
+    ----------
+    name : str
+    sha256 : str
+        Of the bytes of the file.
+    columns : tuple of str
     """
 
-    name: str
-    sha256: str
-    columns: tuple[str, ...]
-    rows: int
-    read: Read = field(repr=False)
-    notes: tuple[str, ...] = ()
+    def __init__(self, raw: RawFile, sha256: str, table: Table) -> None:
+        self.name = raw.name
+        self.sha256 = sha256
+        self.columns = table.columns
+        self._raw = raw
+        self._table = table
+        self._rows: int | None = None
+
+    @property
+    def notes(self) -> tuple[str, ...]:
+        """What the reader has doubts about; complete once the file was read to its end."""
+        return tuple(dict.fromkeys(self._table.notes))
+
+    @property
+    def rows(self) -> int:
+        """How many data rows there are; a file that was not read to its end yet is read for it."""
+        if self._rows is None:
+            for _part in self.chunks(()):
+                pass
+        return self._rows or 0
 
     def chunks(self, wanted: Collection[str], size: int = CHUNK_ROWS) -> Iterator[pd.DataFrame]:
-        """The rows of `read`, `size` at a time; the index of each part goes on where the last one ended."""
-        whole = self.read(wanted)
-        for start in range(0, len(whole), size):
-            yield whole.iloc[start : start + size]
+        """The `wanted` columns that the file has, at most `size` rows at a time; the index of each part goes on
+        where the last one ended.
+
+        Raises
+        ------
+        FileFormatError
+            If the file turns out to be cut off or damaged, or was changed meanwhile; with the row.
+        """
+        names = [name for name in self.columns if name in wanted]
+        done = 0
+        try:
+            for rows, values in self._table.parts(names, size):
+                part = pd.DataFrame(values, index=pd.RangeIndex(rows), columns=names)
+                part.index = pd.RangeIndex(done, done + rows)
+                yield part
+                done += rows
+        except (OSError, UnicodeDecodeError):
+            self._raw.check_unchanged()
+            raise FileFormatError(
+                f"{self.name}: the file cannot be read after row {done}. Copy or export it again."
+            ) from None
+        self._raw.check_unchanged()
+        self._rows = done
+
+    def read(self, wanted: Collection[str]) -> pd.DataFrame:
+        """All rows of the `wanted` columns at once. Raises as `chunks` does."""
+        parts = list(self.chunks(wanted))
+        names = [name for name in self.columns if name in wanted]
+        # One by one: in a workbook, a column can hold times in one part and text in the next.
+        columns = {name: _joined([part[name] for part in parts]) for name in names}
+        return pd.DataFrame(columns, index=pd.RangeIndex(self.rows), columns=names)
 
 
-_KINDS: Final = {
-    ".csv": "CSV",
-    ".txt": "CSV",
-    ".tsv": "CSV",
-    ".parquet": "Parquet",
-    ".pq": "Parquet",
-    ".jsonl": "JSON Lines",
-    ".ndjson": "JSON Lines",
-    ".json": "JSON Lines",
-}
-_EXPECTED: Final = "Expected a table as CSV (UTF-8 or GB18030), Parquet or JSON Lines."
-
-# First bytes -> what it is, and what to do.
-_FOREIGN: Final = (
-    (
-        b"PK\x03\x04",
-        "an Excel workbook or another ZIP file",
-        "Save the sheet as CSV UTF-8, or unpack the file.",
-    ),
-    (b"\xd0\xcf\x11\xe0", "an old Excel workbook", "Save the sheet as CSV UTF-8."),
-    (b"\x1f\x8b", "compressed with gzip", "Unpack it first."),
-    (b"%PDF", "a PDF", "Ask the source for the table itself."),
-    (b"SQLite format 3", "an SQLite database", "Export its table as CSV."),
-    (b"<", "XML or a web page", "Export the table as CSV; a download that failed often leaves a web page."),
-    (b"\xff\xfe", "text in UTF-16", "Save it as CSV UTF-8."),
-    (b"\xfe\xff", "text in UTF-16", "Save it as CSV UTF-8."),
-)
+def _joined(parts: list[pd.Series]) -> pd.Series:
+    if len({part.dtype for part in parts}) > 1:
+        parts = [as_text(part) for part in parts]
+    joined: pd.Series = pd.concat(parts)
+    return joined
 
 
-def open_file(path: str | Path) -> SourceFile:
-    """Open a file and make sure that it is whole, before anything of it is used.
+def as_text(part: pd.Series) -> pd.Series:
+    """A column of a part as text: times in ISO 8601, text as it is."""
+    if not pd.api.types.is_datetime64_any_dtype(part.dtype):
+        return part
+    written: pd.Series = part.map(lambda moment: moment.isoformat(sep=" "), na_action="ignore").astype("str")
+    return written
+
+
+def open_file(path: str | Path, sheet: str | None = None) -> SourceFile:
+    """Open a file, and make sure that it is what it claims to be as far as that can be known before its rows
+    are read: its type, its encoding, its columns, and that there is a first row.
+
+    Parameters
+    ----------
+    path : path
+        A table as CSV, Parquet, Excel, JSON Lines or JSON, or an event log as XES.
+    sheet : str, optional
+        The sheet of a workbook to read; needed if it has several.
 
     Raises
     ------
     UsageError
-        If there is no such file.
+        If there is no such file, or `sheet` is given for a file that is no workbook.
     FileFormatError
         If it is empty, of another type than its name says, without rows, or cut off; with the row and the
         remedy.
     """
-    path = Path(path)
-    if not path.is_file():
-        raise UsageError(f"There is no file {path}. Check the path.")
-    content = path.read_bytes()
-    kind = _kind(path, content)
-    sha256 = hashlib.sha256(content).hexdigest()
-    if kind == "Parquet":
-        # Imported here: it takes a third of a second, and only Parquet needs it.
-        from data.read_parquet import read_parquet  # noqa: PLC0415
-
-        table = read_parquet(path.name, content)
+    raw = RawFile(Path(path))
+    kind = kind_of(raw)
+    if sheet is not None and kind is not Kind.EXCEL:
+        raise UsageError(f"{raw.name}: a sheet was named, but only a workbook has sheets. Leave the sheet out.")
+    if kind in (Kind.CSV, Kind.JSON_LINES, Kind.JSON_ARRAY):
+        watcher = TextWatcher(raw)
+        sha256 = sha256_of(raw, watcher)
+        text = watcher.text()
+        table: Table = CsvTable(text) if kind is Kind.CSV else JsonTable(text, array=kind is Kind.JSON_ARRAY)
     else:
-        table = (read_csv if kind == "CSV" else read_json_lines)(path.name, content)
-    if table.rows == 0:
+        sha256 = sha256_of(raw)
+        table = _table(raw, kind, sheet)
+    file = SourceFile(raw, sha256, table)
+    if next(file.chunks((), 1), None) is None:
         raise FileFormatError(
-            f"{path.name}: the file has column names and no rows. Check the period and the filters of the export."
+            f"{raw.name}: the file has column names and no rows. Check the period and the filters of the export."
         )
-    return SourceFile(path.name, sha256, table.columns, table.rows, table.read, table.notes)
+    return file
 
 
-def _kind(path: Path, content: bytes) -> str:
-    """CSV, Parquet or JSON Lines, where the name and the content agree."""
-    name = path.name
-    if not content.strip(b"\xef\xbb\xbf \t\r\n"):
-        raise FileFormatError(f"{name}: the file is empty. {_EXPECTED} Export it again.")
-    claimed = _KINDS.get(path.suffix.lower())
-    found = _found(name, content)
-    if claimed is None or claimed == found:
-        return found
-    if found == "JSON Lines" or "Parquet" in (claimed, found):
-        raise FileFormatError(
-            f"{name}: the name says {claimed}, but the content is {_article(found)}. "
-            "Rename the file if the content is right; otherwise export it again."
-        )
-    raise FileFormatError(f"{name}: expected JSON Lines, one object {{…}} per line. Export it again, or rename it.")
+def _table(raw: RawFile, kind: Kind, sheet: str | None) -> Table:
+    # Imported here: each of them is a library of its own, and most files are CSV.
+    if kind is Kind.PARQUET:
+        from data.read_parquet import ParquetTable  # noqa: PLC0415
 
+        return ParquetTable(raw)
+    if kind is Kind.EXCEL:
+        from data.read_excel import ExcelTable  # noqa: PLC0415
 
-def _found(name: str, content: bytes) -> str:
-    if content.startswith(b"PAR1"):
-        return "Parquet"
-    for start, what, remedy in _FOREIGN:
-        if content.lstrip(b"\xef\xbb\xbf \t\r\n").startswith(start):
-            raise FileFormatError(f"{name}: this is {what}. {_EXPECTED} {remedy}")
-    if b"\x00" in content[:4096]:
-        raise FileFormatError(f"{name}: this is a binary file of an unknown type. {_EXPECTED} Export it again.")
-    start = content.removeprefix(b"\xef\xbb\xbf").lstrip()[:1]
-    if start == b"[":
-        raise FileFormatError(f"{name}: this is one JSON array. {_EXPECTED} Write one object per line instead.")
-    return "JSON Lines" if start == b"{" else "CSV"
+        return ExcelTable(raw, sheet)
+    from data.read_xes import XesTable  # noqa: PLC0415
 
-
-def _article(kind: str) -> str:
-    return {"CSV": "plain text", "Parquet": "Parquet", "JSON Lines": "JSON"}[kind]
+    return XesTable(raw, packed=kind is Kind.XES_GZ)

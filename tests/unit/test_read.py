@@ -102,9 +102,18 @@ def test_a_missing_file_is_a_wrong_call():
         ("a.csv", b"PAR1" + b"x" * 100, "the name says CSV, but the content is Parquet"),
         ("a.csv", '{"case": 1}\n', "the name says CSV, but the content is JSON"),
         ("a.jsonl", TWO_ROWS, "a.jsonl: expected JSON Lines, one object"),
-        ("a.json", '[{"case": 1}]', "this is one JSON array.*one object per line"),
+        ("a.jsonl", '[{"case": 1}]', "a.jsonl: expected JSON Lines, one object"),
+        ("a.json", "[]", "the array holds no objects"),
+        ("a.csv", "case,2024-03-01\n1,2\n", "got numbers, dates or texts in the place of name 2"),
+        ("a.csv", "case,12 Elm Street\n1,2\n", "texts in the place of name 2"),
+        ("a.csv", "case,jane@example.org\n1,2\n", "place of name 2. Does the header stand in the first row"),
+        ("a.csv", "case,kind\n1,a\x00b\n" + "2,c\n" * 2000, "a.csv: this is a binary file"),
+        ("a.csv", "case,kind\n" + "2,c\n" * 2000 + "1,a\x00b\n", "line 2002: there is a NUL byte"),
+        ("a.csv", ",".join(f"c{n}" for n in range(2001)) + "\n1\n", "at most 2,000 columns, got 2,001"),
         ("a.csv", b"PK\x03\x04rest", "this is an Excel workbook or another ZIP file.*CSV UTF-8"),
-        ("a.xlsx", b"PK\x03\x04rest", "this is an Excel workbook or another ZIP file"),
+        ("a.xlsx", b"PK\x03\x04rest", "begins as an Excel workbook or another ZIP file, but it is cut off"),
+        ("a.xls", b"\xd0\xcf\x11\xe0rest", "this is an old Excel workbook.*Save it as .xlsx"),
+        ("a.csv", "case,kind\n1,路灯\n".encode("gb18030")[:-2] + b"\xff,2\n3,4\n", "line 2: the text is neither UTF-8"),
         ("a.csv.gz", b"\x1f\x8brest", "this is compressed with gzip.*Unpack it"),
         ("a.csv", "<html>Not found</html>", "this is XML or a web page"),
         ("a.csv", "case,kind\n".encode("utf-16"), "this is text in UTF-16"),
@@ -145,7 +154,14 @@ def test_what_is_no_table_is_refused_with_the_remedy(tmp_path, name, content, me
 def test_a_file_cut_off_half_way_is_refused_with_the_row(tmp_path, name, content, message):
     """The row where the file ends is named, and so is what to do."""
     with pytest.raises(FileFormatError, match=message):
-        open_file(written(tmp_path / name, content))
+        table(written(tmp_path / name, content))
+
+
+def test_a_line_without_an_end_is_refused_before_it_is_read(tmp_path):
+    """One line is in memory at a time, so it has to have an end."""
+    path = written(tmp_path / "a.csv", b"case,kind\n2,c\n1," + b"a" * (18 * 2**20) + b"\n")
+    with pytest.raises(FileFormatError, match="line 3: the line is longer than 16 MiB"):
+        open_file(path)
 
 
 @pytest.mark.parametrize("share", [0.2, 0.5, 0.99])
