@@ -11,11 +11,17 @@ import re
 from collections.abc import Iterable
 from dataclasses import dataclass
 from itertools import pairwise
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 from data.errors import BoundaryError
-from data.schema import CASE_FIELDS, EVENT_FIELDS
+from data.schema import CASE_FIELDS, EVENT_FIELDS, INSPECTION_FIELDS
 from data.tables import metadata
+
+if TYPE_CHECKING:
+    from data.mapping_parts import Mapping
+
+CONDUCT: Final = "petitioning, protest, stability, crime or conduct"
+EXACT_PLACE: Final = "an exact place"
 
 # reason -> what it looks like in a name. English words are matched whole after splitting at separators and capitals;
 # Chinese ones anywhere.
@@ -88,7 +94,7 @@ _FORBIDDEN: Final[dict[str, tuple[frozenset[str], tuple[str, ...]]]] = {
         ),
         ("电话", "手机", "邮箱", "身份证", "护照", "账号", "车牌"),
     ),
-    "an exact place": (
+    EXACT_PLACE: (
         frozenset(
             [
                 "address",
@@ -111,7 +117,7 @@ _FORBIDDEN: Final[dict[str, tuple[frozenset[str], tuple[str, ...]]]] = {
         ),
         ("描述", "备注", "照片", "正文"),
     ),
-    "petitioning, protest, stability, crime or conduct": (
+    CONDUCT: (
         frozenset(
             [
                 "petition",
@@ -191,9 +197,30 @@ def forbidden_reason(name: str) -> str | None:
 def schema_violations() -> list[Violation]:
     """What the allow-list and the tables of a store hold against the boundary. Empty, or the build is wrong."""
     found = violations("case fields", CASE_FIELDS) + violations("event fields", EVENT_FIELDS)
+    found += violations("inspection fields", INSPECTION_FIELDS)
     for table in metadata.sorted_tables:
         found += violations(f"table {table.name}", [table.name, *(column.name for column in table.columns)])
     return found
+
+
+def mapping_violations(mapping: Mapping) -> list[Violation]:
+    """What a mapping holds against the boundary.
+
+    A column that names an exact place may stand in [location], from which only an area comes out, and not in [columns].
+    No constant, and no word that a vocabulary turns a value into, may be about conduct: those words are stored.
+    """
+    where = f"mapping {mapping.source.name}"
+    named = [name for name in mapping.columns if forbidden_reason(name) == EXACT_PLACE]
+    found = [Violation(f"{where}, [columns]", name, EXACT_PLACE) for name in named]
+    words = {field: [value] for field, value in mapping.constants.items()}
+    words |= {name: [*table.values.values(), table.other or ""] for name, table in mapping.vocabulary.items()}
+    for name, values in words.items():
+        found += [Violation(f"{where}, [{name}]", value, CONDUCT) for value in values if _is_conduct(value)]
+    return found
+
+
+def _is_conduct(value: str) -> bool:
+    return forbidden_reason(value) == CONDUCT
 
 
 def refuse(found: list[Violation]) -> None:

@@ -48,9 +48,13 @@ class BoundaryError(HeedError):
 
 
 class PersonalDataError(BoundaryError):
-    """A column or a value that may speak of a person."""
+    """A column or a value that may speak of a person; `findings` say where and of what kind, never the content."""
 
     title = "Refused: this may be personal data"
+
+    def __init__(self, message: str, findings: Sequence[Finding] = ()) -> None:
+        self.findings = tuple(findings)
+        super().__init__(message)
 
 
 class LeakError(BoundaryError):

@@ -7,17 +7,35 @@ allow-list.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
-from datetime import date
+import unicodedata
+from collections.abc import Iterable, Iterator, Sequence
 from typing import Final
 
 import numpy as np
 import pandas as pd
 
+from data.personal_names import A_NAME, names_among, person_kind
+from data.personal_numbers import (
+    CARD,
+    CHINESE_ID,
+    CROWDS,
+    E_MAIL,
+    PLATE,
+    REFERENCE_CROWDS,
+    Crowd,
+    digits_of,
+    has_id_form,
+    is_id_card,
+    luhn,
+    number_kind,
+)
+from data.personal_places import place_kind
+
 # ---- names of columns ----
 
 # What the name promises, English words that a name of a column may be made of, Chinese parts of one. The
 # first group that fits is named.
+EXACT_PLACE: Final = "an address or an exact place"
 _NAME_WORDS: Final = (
     (
         "a telephone number",
@@ -31,7 +49,7 @@ _NAME_WORDS: Final = (
         "身份证|证件|护照|社保号|车牌",
     ),
     (
-        "an address or an exact place",
+        EXACT_PLACE,
         "address addr street house apartment apt flat unit building postcode zip zipcode lat lon lng "
         "latitude longitude coordinates coordinate coords geo geom geometry wkt gps x y parcel",
         "地址|住址|门牌|楼栋|房号|经度|纬度|坐标|定位|位置",
@@ -66,6 +84,7 @@ _STRONG: Final[tuple[tuple[str, re.Pattern[str]], ...]] = (
         "an identity number",
         re.compile(r"\bssn\b|\bpassport\b|\bid ?card\b|\bnational id\b|身份证|证件号|护照"),
     ),
+    ("an exact place", re.compile(r"\b(?:lat|lon|lng|latitude|longitude|coord(?:inate)?s?)\d?\b|经度|纬度|坐标")),
     ("an address", re.compile(r"\baddress\b|\bstreet name\b|\bhouse (no|number)\b|地址|住址|门牌")),
     (
         "something about a person",
@@ -108,38 +127,22 @@ def _words(column: str) -> str:
 
 # ---- values ----
 
-# Longer than any code; the store holds 160.
+# Longer than any code, and than any list of codes; the store holds 160.
 LONGEST_CODE: Final = 120
+LONGEST_LIST: Final = 160
+_LISTED: Final = re.compile(r"[,;/|](?! )")
 # From so many rows on, a column where most rows have a value of their own is no list of codes.
 _ROWS_TO_JUDGE: Final = 200
+# So many values of a form tell what the form is used for; more would only take longer.
+_ENOUGH: Final = 4000
+# Of so many numbers one passes a check digit by chance, so that a few of many codes mean nothing.
+_CHANCE: Final = 5
 
-_EMAIL: Final = re.compile(r"[\w.+-]+@[\w-]+\.[\w.-]+")
-_PHONE: Final = re.compile(
-    r"(?<!\d)(?:\+?86[- ]?)?1[3-9]\d[- ]?\d{4}[- ]?\d{4}(?!\d)"  # Chinese mobile
-    r"|(?<!\d)\(?0\d{2,3}\)?[- ]\d{7,8}(?!\d)"  # Chinese landline with its area code
-    r"|(?<!\d)(?:\+?1[-. ]?)?\(?[2-9]\d{2}\)?[-. ]\d{3}[-. ]\d{4}(?!\d)"  # North America, written in groups
-    r"|\A(?:\+?1)?[2-9]\d{2}[2-9]\d{6}\Z"  # North America, bare, and nothing else
-)
-_COORDINATES: Final = re.compile(
-    r"-?\d{1,3}\.\d{3,}\s*[°NSEW]?\s*[,;/ ]\s*-?\d{1,3}\.\d{3,}|\APOINT\s*\(|\A-?\d{1,3}\.\d{3,}\Z",
-    re.IGNORECASE,
-)
-_STREETS: Final = (
-    r"street|st|avenue|ave|av|road|rd|boulevard|blvd|drive|dr|lane|ln|court|ct|place|pl|terrace|ter|way|parkway|pkwy|"
-    r"square|sq|circle|cir|highway|hwy|alley|row"
-)
-_ADDRESS: Final = re.compile(
-    rf"(?<![\w.])\d{{1,5}}[a-z]?(?:-\d{{1,5}})?,?\s+(?:[nsew]\.?\s+)?(?:[\w.'’-]+\s+){{1,3}}?(?:{_STREETS})\b\.?"
-    r"|\b(?:apt|apartment|suite|unit)\.?\s*#?\s*\d+[a-z]?\b",
-    re.IGNORECASE,
-)
-_ADDRESS_ZH: Final = re.compile(
-    r"[路街巷弄道村里区园苑]\D{0,6}\d+\s*(?:号(?!线)|弄|幢|栋|室|单元|座)"
-    r"|\d+\s*(?:号楼|幢|栋|单元)\D{0,3}\d*|\d{2,4}室"
-)
-_SENTENCE_END: Final = re.compile(r"[a-z]{2}[.!?](?:\s|\Z)", re.IGNORECASE)
+OWN_VALUES: Final = "names, numbers or texts and not codes: most rows have a value of their own"
+FREE_TEXT: Final = "a free text"
+_SENTENCE_END: Final = re.compile(r"[A-Za-z]{3}[.!?](?:\s+[A-Z]|\Z)")
 _ZH: Final = re.compile(r"[\u4e00-\u9fff]")
-_ID_CARD: Final = re.compile(r"(?<!\d)\d{17}[\dXx](?!\d)")
+_STOP_ZH: Final = re.compile(r"[。！？!?]")
 
 
 def scan_values(values: pd.Series) -> Iterator[tuple[str, np.ndarray]]:
@@ -147,27 +150,108 @@ def scan_values(values: pd.Series) -> Iterator[tuple[str, np.ndarray]]:
 
     Every distinct value is looked at once, so that a million rows of a few hundred codes take no time.
     """
-    codes, distinct = pd.factorize(values)
-    kinds = np.array([personal_kind(value) or "" for value in distinct.tolist()], dtype=object)
+    codes, found = pd.factorize(values)
+    distinct: list[str] = found.tolist()
+    alone = has_own_values(int((codes >= 0).sum()), len(distinct))
+    # A long column in which nearly every row has a value of its own is refused anyway: a part shows of what kind.
+    looked = distinct[: _ENOUGH * 5] if alone else distinct
+    kinds = np.array([kind or "" for kind in kinds_of(looked)] + [""] * (len(distinct) - len(looked)), dtype=object)
     for kind in dict.fromkeys(kind for kind in kinds if kind):
         yield kind, np.isin(codes, np.flatnonzero(kinds == kind))
-    filled = int((codes >= 0).sum())
-    if filled >= _ROWS_TO_JUDGE and len(distinct) > filled // 2:
-        yield "names, numbers or texts and not codes: most rows have a value of their own", codes >= 0
+    if alone:
+        yield OWN_VALUES, codes >= 0
+
+
+def has_own_values(filled: int, distinct: int) -> bool:
+    """Whether a column of so many filled rows has too many distinct values to be a list of codes."""
+    return filled >= _ROWS_TO_JUDGE and distinct > filled // 2
+
+
+def kinds_of(distinct: Sequence[str], kinds: Sequence[str | None] | None = None) -> list[str | None]:
+    """The kind of each of the distinct values of a column, None for none: by itself, and beside the others.
+
+    `kinds` gives what `personal_kind` says of each, where that has been asked already.
+    """
+    texts = [plain(value) for value in distinct]
+    found = [_kind(text) for text in texts] if kinds is None else list(kinds)
+    _pardon_chance(texts, found)
+    for crowd in CROWDS:
+        form, like = re.compile(crowd.form), re.compile(crowd.like)
+        places = [place for place, text in enumerate(texts) if form.fullmatch(text)]
+        if len(places) >= crowd.least and crowd.judge(
+            [texts[place] for place in places], sum(like.fullmatch(text) is not None for text in texts)
+        ):
+            _fill(found, places, crowd.kind)
+    _fill(found, [place for place, named in enumerate(names_among(texts)) if named], A_NAME)
+    return found
+
+
+def _fill(kinds: list[str | None], places: Iterable[int], kind: str) -> None:
+    for place in places:
+        kinds[place] = kinds[place] or kind
+
+
+def _pardon_chance(texts: list[str], kinds: list[str | None]) -> None:
+    """Let long codes pass of which a few happen to end in the right check digit."""
+    for kind, form, valid in ((CHINESE_ID, has_id_form, is_id_card), (CARD, _has_card_form, luhn)):
+        places = [place for place, text in enumerate(texts) if form(text)]
+        good = sum(valid(texts[place]) for place in places)
+        if len(places) >= _CHANCE and good < 0.5 * len(places):
+            for place in places:
+                kinds[place] = None if kinds[place] == kind else kinds[place]
+
+
+def _has_card_form(text: str) -> bool:
+    return text.isascii() and text.isdigit() and 16 <= len(text) <= 19
+
+
+def _plain_references(values: pd.Series) -> tuple[pd.Series, list[tuple[str, np.ndarray]]]:
+    """Case numbers as they are searched, and what is told one by one: e-mail addresses and number plates.
+
+    Full-width digits are made narrow, and groups (138 0013 8000) joined. Null becomes "".
+    """
+    text = values.fillna("").astype("str")
+    alone = [(E_MAIL, text.str.contains(r"\w@\w", regex=True).to_numpy(dtype=bool))]
+    odd = text.str.contains(r"[^ -~]", regex=True).to_numpy(dtype=bool)
+    if odd.any():
+        written = [plain(one) for one in text[odd].tolist()]
+        text = text.mask(odd, pd.Series(written, index=text.index[odd], dtype="str"))
+        plates = np.zeros(len(text), dtype=bool)
+        plates[odd] = [number_kind(one) == PLATE for one in written]
+        alone.append((PLATE, plates))
+    if text.str.contains(r"[ .\-]", regex=True).any():
+        text = text.str.replace(r"[ .\-]", "", regex=True)
+    return text, [(kind, mask) for kind, mask in alone if mask.any()]
 
 
 def scan_references(values: pd.Series) -> Iterator[tuple[str, np.ndarray]]:
-    """As `scan_values`, for case numbers: they are hashed, but a person's number would tie cases to the
-    person.
+    """As `scan_values`, for case numbers: they are hashed, but a person's number would tie cases to the person.
+
+    Case numbers look like anything: eleven digits that begin with 13 may be a mobile telephone or the first cases of
+    2013. So such a form is refused only where it makes up half of the numbers that it could be confused with, and where
+    they are spread as the numbers of people are: their first digits differ (a register counts up, and agrees in them)
+    and they hold no day (YYMMDD); or where they end in the right check digit, which chance gives to one in ten.
     """
-    filled = values.fillna("")
-    emails = filled.str.contains("@", regex=False).to_numpy(dtype=bool)
-    cards = np.zeros(len(filled), dtype=bool)
-    long_ones = (filled.str.len() == 18).to_numpy(dtype=bool)
-    cards[long_ones] = [_is_id_card(value) for value in filled[long_ones].tolist()]
-    for kind, mask in (("an e-mail address", emails), ("a Chinese identity number", cards)):
+    bare, alone = _plain_references(values)
+    yield from alone
+    told = np.zeros(len(bare), dtype=bool)
+    for crowd in REFERENCE_CROWDS:
+        mask = _crowd_mask(bare, crowd) & ~told
         if mask.any():
-            yield kind, mask
+            told |= mask
+            yield crowd.kind, mask
+
+
+def _crowd_mask(bare: pd.Series, crowd: Crowd) -> np.ndarray:
+    mask = bare.str.fullmatch(crowd.form).to_numpy(dtype=bool)
+    # Spread over the file: so many show what they are.
+    sample = bare[mask].iloc[:: max(1, int(mask.sum()) // _ENOUGH)].unique().tolist()
+    if len(sample) < crowd.least:
+        return np.zeros(len(bare), dtype=bool)
+    like = bare.str.fullmatch(crowd.like).to_numpy(dtype=bool)
+    if not crowd.judge(sample, round(len(sample) * int(like.sum()) / int(mask.sum()))):
+        return np.zeros(len(bare), dtype=bool)
+    return mask
 
 
 def personal_kind(value: str) -> str | None:
@@ -178,42 +262,29 @@ def personal_kind(value: str) -> str | None:
     >>> personal_kind("请拨打 138 0013 8000"), personal_kind("12 Elm Street"), personal_kind("Street Lights")
     ('a telephone number', 'a street address', None)
     """
-    if _EMAIL.search(value):
-        return "an e-mail address"
-    if any(_is_id_card(found) for found in _ID_CARD.findall(value)):
-        return "a Chinese identity number"
-    if _PHONE.search(value):
-        return "a telephone number"
-    if _COORDINATES.search(value):
-        return "coordinates"
-    if _ADDRESS.search(value) or _ADDRESS_ZH.search(value):
-        return "a street address"
-    return "a free text" if _is_sentence(value) else None
+    return _kind(plain(value))
+
+
+def plain(value: str) -> str:
+    """`value` as it is searched: full-width letters and digits made narrow (NFKC), Chinese numerals as digits."""
+    return value if value.isascii() else digits_of(unicodedata.normalize("NFKC", value))
+
+
+def _kind(text: str) -> str | None:
+    return number_kind(text) or place_kind(text) or person_kind(text) or (FREE_TEXT if _is_sentence(text) else None)
+
+
+def _is_list(value: str) -> bool:
+    """Several codes in one, none of them long."""
+    parts = _LISTED.split(value)
+    return len(value) <= LONGEST_LIST and len(parts) > 2 and max(map(len, parts)) <= LONGEST_CODE // 2
 
 
 def _is_sentence(value: str) -> bool:
-    if len(value) > LONGEST_CODE or "\n" in value or re.search(r"[。！？]", value):
+    if "\n" in value or "\r" in value or (len(value) > LONGEST_CODE and not _is_list(value)):
         return True
-    chinese = len(_ZH.findall(value))
-    if chinese > 40 or (chinese > 15 and "，" in value):
+    chinese = 0 if value.isascii() else len(_ZH.findall(value))
+    if chinese and (_STOP_ZH.search(value) or chinese > 40 or (chinese > 15 and ("，" in value or "," in value))):
         return True
     words = len(value.split())
     return words > 14 or (words > 5 and _SENTENCE_END.search(value) is not None)
-
-
-_WEIGHTS: Final = (7, 9, 10, 5, 8, 4, 2, 1, 6, 3, 7, 9, 10, 5, 8, 4, 2)
-_PROVINCES: Final = re.compile(r"1[1-5]|2[1-3]|3[1-7]|4[1-6]|5[0-4]|6[1-5]|71|8[1-3]")
-
-
-def _is_id_card(text: str) -> bool:
-    """Whether 18 characters are a Chinese identity number: province, day of birth and check digit (GB
-    11643).
-    """
-    if not _ID_CARD.fullmatch(text) or not _PROVINCES.match(text):
-        return False
-    try:
-        born = date(int(text[6:10]), int(text[10:12]), int(text[12:14]))
-    except ValueError:
-        return False
-    total = sum(weight * int(digit) for weight, digit in zip(_WEIGHTS, text[:17], strict=True))
-    return born.year >= 1900 and "10X98765432"[total % 11] == text[17].upper()

@@ -8,21 +8,22 @@ not lie around.
 from __future__ import annotations
 
 import hashlib
+import re
 from collections.abc import Collection, Iterable, Sequence
 from typing import Final
 
 import pandas as pd
 
-from data.errors import PersonalDataError
-from data.findings import FIRST_ROWS
+from data.errors import Finding, PersonalDataError
 from data.mapping import Mapping
-from data.personal import looks_personal, names_a_person, scan_values
-
-_BOUNDARY: Final = "heed stores nothing about people; this is not a setting."
+from data.personal import looks_personal, names_a_person
+from data.value_scan import BOUNDARY, ValueScan
 
 
 def check_columns(file: str, columns: Sequence[str], mapping: Mapping, drop: Collection[str] = ()) -> None:
     """Refuse a file with a column that is neither mapped, nor left out by the mapping, nor dropped openly.
+
+    The columns of [location] pass: they are read by `data.location` alone, and become an area.
 
     Raises
     ------
@@ -31,18 +32,34 @@ def check_columns(file: str, columns: Sequence[str], mapping: Mapping, drop: Col
         person's data are.
     """
     kept = [column for column in columns if column not in set(drop)]
-    extra = [column for column in kept if column not in mapping.columns and column not in mapping.leave_out]
+    spoken = {*mapping.columns, *mapping.leave_out, *mapping.location_columns}
+    extra = [column for column in kept if column not in spoken]
     if extra:
-        raise PersonalDataError(_refused(file, columns, extra, mapping))
+        raise PersonalDataError(
+            _refused(file, columns, extra, mapping),
+            [
+                *(Finding("unknown_column", column, 0, (), _looks(column) + ".", _DROP) for column in extra),
+                *(Finding("missing_column", name, 0, (), _EXPECTED, _OTHER_FILE) for name in _absent(columns, mapping)),
+            ],
+        )
     for column in kept:
         kind = names_a_person(column) if column in mapping.columns else None
         if kind is not None:
             raise PersonalDataError(
                 f"{file}: column '{column}' is mapped to '{mapping.columns[column].field}', but its name "
                 "says "
-                f"that it holds {kind}. {_BOUNDARY} Leave it out with `--drop {column}`, or with a reason in "
-                "[leave_out]; if it holds nothing but codes, rename it in the export."
+                f"that it holds {kind}. {BOUNDARY} Leave it out with `--drop {column}`, or with a reason in "
+                "[leave_out]; if it holds nothing but codes, rename it in the export.",
+                [Finding("personal_column", column, 0, (), f"its name says that it holds {kind}.", _DROP)],
             )
+
+
+_EXPECTED: Final = "the mapping expects it, and the file does not have it."
+_OTHER_FILE: Final = "See whether this is the mapping of this file."
+_COORDINATE: Final = re.compile(
+    r"(?i)(?:^|_)(?:lat|lon|lng|latitude|longitude|geom?|point|location|coord\w*)\d?$|经度|纬度|坐标"
+)
+_DROP: Final = "Leave it out with `--drop COLUMN`, or with a reason in [leave_out] of the mapping."
 
 
 def _refused(file: str, columns: Sequence[str], extra: list[str], mapping: Mapping) -> str:
@@ -52,15 +69,21 @@ def _refused(file: str, columns: Sequence[str], extra: list[str], mapping: Mappi
     text = (
         f"{file}: the mapping does not speak of {_columns(len(extra))} of it, so nothing was "
         f"read:\n{listed}\n"
-        f"{_BOUNDARY} Leave out openly what is not needed, with {drops} or with a reason in [leave_out] of "
+        f"{BOUNDARY} Leave out openly what is not needed, with {drops} or with a reason in [leave_out] of "
         "the "
         "mapping. Personal data cannot be mapped: there is no field for them."
     )
-    absent = [name for name, column in mapping.columns.items() if name not in columns and not column.optional]
+    if mapping.location is None and any(_COORDINATE.search(column) for column in extra):
+        text += " Coordinates can become an area and be dropped: see [location]."
+    absent = _absent(columns, mapping)
     if absent:
         listed = ", ".join(f"'{name}'" for name in absent)
         text += f"\nThe mapping also expects {listed}, not in the file: is it the mapping of this file?"
     return text
+
+
+def _absent(columns: Sequence[str], mapping: Mapping) -> list[str]:
+    return [name for name, column in mapping.columns.items() if name not in columns and not column.optional]
 
 
 def _looks(column: str) -> str:
@@ -93,21 +116,10 @@ def check_values(file: str, values: Iterable[tuple[str, pd.Series]], rows: pd.Se
     PersonalDataError
         With the column, the kind of thing, the count and the first rows; never with the content.
     """
-    lines = []
+    scan = ValueScan(file)
     for column, series in values:
-        for kind, mask in scan_values(series):
-            marked = rows.to_numpy()[mask]
-            first = ", ".join(str(row) for row in marked[:FIRST_ROWS])
-            more = ", …" if len(marked) > FIRST_ROWS else ""
-            in_rows = f"row {first}" if len(marked) == 1 else f"{len(marked):,} rows: {first}{more}"
-            lines.append(f"  - column '{column}', {in_rows}: looks like {kind}")
-    if lines:
-        listed = "\n".join(lines)
-        raise PersonalDataError(
-            f"{file}: nothing was imported.\n{listed}\n{_BOUNDARY} Expected short codes or names of areas, "
-            "offices and types of problem. Leave the column out with `--drop COLUMN`, or replace it by codes "
-            "in the export."
-        )
+        scan.look_at_codes(column, series, rows.to_numpy(dtype="int64"))
+    scan.refuse()
 
 
 def case_id(key: bytes, source: str, reference: str) -> str:

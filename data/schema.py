@@ -59,6 +59,15 @@ class ClosingReason(StrEnum):
     OTHER = "other"
 
 
+class Severity(StrEnum):
+    """What an inspection found, least first; a store keeps the place in this list, 0 to 3."""
+
+    NONE = "none"
+    MINOR = "minor"
+    SERIOUS = "serious"
+    DANGEROUS = "dangerous"
+
+
 class Tier(StrEnum):
     """The level of an office, lowest first."""
 
@@ -125,6 +134,21 @@ EVENT_FIELDS: Final[dict[str, Field]] = {
         Field("channel", "vocabulary", "how the case reached the office", vocabulary=Channel),
         Field("office", "code", "the unit responsible from this event on"),
         Field("closing_reason", "vocabulary", "how the office closed it", vocabulary=ClosingReason),
+    )
+}
+
+# A log of visits to places and public assets, never to anyone's home and never about anyone.
+INSPECTION_FIELDS: Final[dict[str, Field]] = {
+    field.name: field
+    for field in (
+        Field("reference", "reference", "the source's own number of the inspection; kept only as a keyed hash"),
+        Field("asset", "reference", "the source's number of the place or public asset; kept only as a keyed hash"),
+        Field("asset_kind", "code", "what was inspected: a road, a drain, a lift, a kitchen"),
+        Field("at", "time", "when it was inspected"),
+        Field("known_at", "time", "when the system could first know the result; no earlier than `at`"),
+        Field("area", "code", "village, ward or neighbourhood; never an address"),
+        Field("related_category", "code", "the type of problem that such findings announce"),
+        Field("severity", "vocabulary", "what was found, least first", vocabulary=Severity),
     )
 }
 

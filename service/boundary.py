@@ -5,17 +5,17 @@ from __future__ import annotations
 import json
 from pathlib import Path
 
-from data.boundary import Violation, schema_violations, violations
+from data.boundary import Violation, mapping_violations, schema_violations, violations
 from data.errors import UsageError
-from data.mapping import SHIPPED
-from data.schema import CASE_FIELDS, EVENT_FIELDS
+from data.mapping import find_mapping, shipped_mappings
+from data.schema import CASE_FIELDS, EVENT_FIELDS, INSPECTION_FIELDS
 from data.tables import metadata
 from features.catalogue import CATALOGUE, catalogue_violations
 from models.registry import Registry
 
 
 def check(model: Path | None = None) -> list[Violation]:
-    """What the schema, the catalogue and a model version hold against the boundary; empty when it holds.
+    """What the schema, the mappings, the catalogue and a model version hold against the boundary; empty when it holds.
 
     Raises
     ------
@@ -23,6 +23,8 @@ def check(model: Path | None = None) -> list[Violation]:
         If the model's hashes do not match.
     """
     found = schema_violations() + catalogue_violations()
+    for name in shipped_mappings():
+        found += mapping_violations(find_mapping(name))
     if model is not None:
         found += violations(f"model {model.name}", _model_features(model))
     return found
@@ -31,10 +33,10 @@ def check(model: Path | None = None) -> list[Violation]:
 def checked_parts(model: Path | None = None) -> dict[str, int]:
     """What was looked at, and how many names it has."""
     parts = {
-        "fields of the allow-list": len(CASE_FIELDS) + len(EVENT_FIELDS),
+        "fields of the allow-list": len(CASE_FIELDS) + len(EVENT_FIELDS) + len(INSPECTION_FIELDS),
         "columns of the store": sum(len(table.columns) for table in metadata.sorted_tables),
         "features": len(CATALOGUE),
-        "shipped mappings": len(list(SHIPPED.glob("*.toml"))),
+        "shipped mappings": len(shipped_mappings()),
     }
     if model is not None:
         parts["features of the model"] = len(_model_features(model))

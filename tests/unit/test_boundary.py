@@ -7,10 +7,13 @@ from pathlib import Path
 
 import pytest
 
-from data.boundary import Violation, forbidden_reason, refuse, schema_violations, violations
+from data.boundary import Violation, forbidden_reason, mapping_violations, refuse, schema_violations, violations
 from data.errors import BoundaryError
+from data.mapping import find_mapping, shipped_mappings
+from data.schema import INSPECTION_FIELDS
 from features.catalogue import catalogue_violations
 from service.boundary import check
+from tests.support.exports import town
 
 ROOT = Path(__file__).parents[2]
 PACKAGES = ("data", "features", "models", "service")
@@ -50,6 +53,33 @@ def test_a_forbidden_field_would_be_found():
     """The check can fail: a feature about a person is named with its place."""
     found = violations("feature catalogue", ["record_category", "calls_of_caller"])
     assert [str(one) for one in found] == ["feature catalogue: 'calls_of_caller' looks like a person or a household"]
+
+
+def test_every_shipped_mapping_keeps_the_boundary():
+    """Columns of exact places stand in [location] only, and no constant is about conduct."""
+    for name in shipped_mappings():
+        assert mapping_violations(find_mapping(name)) == []
+
+
+def test_a_coordinate_in_columns_would_be_found():
+    """In [columns] it could be stored; in [location] it becomes an area."""
+    mapped = town(("[columns.village]", "[columns.latitude]"))
+    assert [str(one) for one in mapping_violations(mapped)] == [
+        "mapping town, [columns]: 'latitude' looks like an exact place"
+    ]
+    village = '[columns.village]\nfield = "area"\nat = "opened"\nmissing = ["town hall"]\n'
+    placed = town(
+        (village, ""), ("[leave_out]", '[location]\nlatitude = "latitude"\nlongitude = "longitude"\n[leave_out]')
+    )
+    assert mapping_violations(placed) == []
+
+
+def test_the_fields_of_inspections_are_checked_too():
+    """The second log is part of the schema that the check proves."""
+    assert violations("inspection fields", INSPECTION_FIELDS) == []
+    assert set(INSPECTION_FIELDS) == {
+        "reference", "asset", "asset_kind", "at", "known_at", "area", "related_category", "severity",
+    }  # fmt: skip
 
 
 def test_a_violation_is_refused_with_exit_code_three():

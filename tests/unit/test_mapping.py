@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from data.errors import LeakError, MappingError, UsageError
+from data.errors import BoundaryError, LeakError, MappingError, UsageError
 from data.mapping import find_mapping, shipped_mappings
 from tests.support.exports import TOWN, changed, log, town
 
@@ -69,7 +69,7 @@ def test_a_leak_can_be_forced_only_with_a_reason():
             'time_zone = "Boston"',
             r"\[source\] time_zone: expected an IANA time zone",
         ),
-        ('shape = "cases"', 'shape = "rows"', r"\[source\] shape: input should be 'cases' or 'events'"),
+        ('shape = "cases"', 'shape = "rows"', r"\[source\] shape: input should be 'cases', 'events' or 'inspections'"),
         (
             'shape = "cases"',
             'shape = "cases"\nzone = "x"',
@@ -168,3 +168,59 @@ def test_a_scalar_where_a_table_belongs_is_explained():
     """`source = 1` gets a sentence, not a traceback."""
     with pytest.raises(MappingError, match=r"\[source\]: input should be"):
         changed("source = 1\n[columns]\n")
+
+
+def test_a_constant_stands_for_a_column_and_is_known_at_opening():
+    """A source whose every case came by telephone from one town needs no column to say so."""
+    mapping = town(
+        ('[columns.via]\nfield = "channel"\nat = "opened"\nvocabulary = "via"\n', ""),
+        ("[leave_out]", '[constants]\nchannel = "phone"\n[leave_out]'),
+    )
+    assert mapping.known("channel") == "opened"
+    assert mapping.gives("channel")
+    assert mapping.known("category_group") is None
+
+
+@pytest.mark.parametrize(
+    ("constants", "message"),
+    [
+        ('channel = "phone"', r"\[constants\] channel: column 'via' gives 'channel' already"),
+        ('category_group = "13800138000"', r"\[constants\] category_group: looks like a telephone number"),
+        ('status = "open"', r"\[constants\] status: no field that can be the same for every row. Allowed: category"),
+        ('complainant = "x"', r"\[constants\] complainant: no field that can be the same"),
+        ('category_group = " "', "string should have at least 1 character"),
+    ],
+)
+def test_a_wrong_constant_is_told(constants, message):
+    """A constant is a known field, given once, in its vocabulary, and passes the door."""
+    with pytest.raises(MappingError, match=message):
+        town(("[leave_out]", f"[constants]\n{constants}\n[leave_out]"))
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        ("[leave_out]", '[constants]\ncategory_group = "越级上访"\n[leave_out]'),
+        ("[leave_out]", '[vocabulary.kind.values]\n"x" = "Protests"\n[leave_out]'),
+    ],
+)
+def test_words_about_conduct_are_refused(change):
+    """No constant, and no word that a value is translated to, speaks of petitioning, protest or crime."""
+    with pytest.raises(BoundaryError, match="looks like petitioning, protest, stability, crime or conduct"):
+        town(change)
+
+
+def test_a_vocabulary_of_codes_passes_the_door_too():
+    """What a value is translated to is stored, so it is looked at; the message does not read it out."""
+    with pytest.raises(MappingError, match="one of its values looks like personal data") as info:
+        town(
+            ('field = "category"\nat = "opened"', 'field = "category"\nat = "opened"\nvocabulary = "kind"'),
+            ("[leave_out]", '[vocabulary.kind.values]\n"x" = "13800138000"\n[leave_out]'),
+        )
+    assert "13800138000" not in str(info.value)
+
+
+def test_how_to_fetch_a_source_may_stand_in_its_mapping():
+    """[sync] is kept as it is; `data.sources` checks it."""
+    assert town(("[leave_out]", '[sync]\nkind = "soda"\n[leave_out]')).sync == {"kind": "soda"}
+    assert town().sync is None
