@@ -4,15 +4,17 @@ Everything rests on one structure, a sorted set of disjoint half-open stretches 
 seconds before each of them summed once; a year of cases is then two binary searches. Half-open stretches
 leave no second to be counted twice or lost where two of them meet. Daylight saving needs no case of its own:
 the stretches are cut on the wall clock and kept as moments, so a working hour that the clock skips is not
-there, and one that it repeats counts twice.
+there, and one that it repeats counts twice. A day that a place skipped, to change its side of the date line, is
+no day at all.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import date, timedelta
+from datetime import UTC, date, datetime, timedelta
 from typing import Final, Literal
+from zoneinfo import ZoneInfo
 
 import numpy as np
 import numpy.typing as npt
@@ -79,13 +81,18 @@ class Intervals:
         begin, wait = np.broadcast_arrays(np.asarray(start, dtype=np.int64), np.asarray(seconds, dtype=np.int64))
         if np.any(wait < 0):
             raise UsageError("Expected seconds of zero or more: time can be added and not taken away.")
-        goal = self.seconds_before(begin) + wait
+        reached = self.first_with(self.seconds_before(begin) + wait)
+        return np.asarray(np.where(wait == 0, begin, reached), dtype=np.int64)
+
+    def first_with(self, seconds: npt.ArrayLike) -> Moments:
+        """Find the earliest moment with `seconds` (1 or more) of these stretches before it; `NEVER` if too few."""
+        goal = np.asarray(seconds, dtype=np.int64)
         # side="left": a stretch that ends exactly on the goal reaches it at its end, not at the next start.
         index = np.searchsorted(self._before, goal, side="left")
         known = index < len(self._before)
         index = np.clip(index, 1, max(len(self), 1))
         reached = np.append(self.ends, np.int64(0))[index - 1] - (self._before[np.minimum(index, len(self))] - goal)
-        return np.asarray(np.where(wait == 0, begin, np.where(known, reached, NEVER)), dtype=np.int64)
+        return np.asarray(np.where(known, reached, NEVER), dtype=np.int64)
 
     def minus(self, other: Intervals) -> Intervals:
         """Take the time of `other` away, as a pause takes working time away from a case."""
@@ -115,6 +122,31 @@ def _minutes(text: str) -> int:
     return int(hour) * 60 + int(minute)
 
 
+@dataclass(frozen=True, slots=True)
+class DayEnds:
+    """The moments at which days that count are over: an office's closings on its working days, or midnights.
+
+    A limit of n days is the n-th of them after the day on which it began.
+
+    Attributes
+    ----------
+    ends : int64 seconds in UTC, strictly increasing
+    until : int64 per day of the calendar, how many of `ends` belong to that day and the days before it
+    """
+
+    ends: Moments
+    until: Moments
+
+    def nth(self, day: npt.ArrayLike, count: npt.ArrayLike) -> Moments:
+        """Find the `count`-th end after the day at place `day`; `NEVER` where the calendar ends first."""
+        return self.at(self.until[np.asarray(day, dtype=np.int64)] + np.asarray(count, dtype=np.int64) - 1)
+
+    def at(self, index: npt.ArrayLike) -> Moments:
+        """The ends at these places; `NEVER` where the calendar ends first."""
+        place = np.clip(np.asarray(index, dtype=np.int64), 0, len(self.ends))
+        return np.asarray(np.append(self.ends, NEVER)[place], dtype=np.int64)
+
+
 class WorkingCalendar:
     """When an office works: weekly hours, less its holidays, plus the days it works to make up for them.
 
@@ -130,6 +162,9 @@ class WorkingCalendar:
     Attributes
     ----------
     intervals : Intervals, all working time of the covered dates
+    dates : the days it covers, in order; one that the place skipped is not among them
+    midnights : int64 seconds in UTC, the start of each of these days and the end of the last
+    is_worked : bool per day, whether there is working time on it
     """
 
     def __init__(
@@ -148,7 +183,10 @@ class WorkingCalendar:
         rest, extra = frozenset(holidays), dict(working_days or {})
         days = [first + timedelta(n) for n in range((last - first).days + 1)]
         per_day = [extra[day] if day in extra else () if day in rest else weekly[day.weekday()] for day in days]
-        self._midnights = self._moments([day.toordinal() for day in (*days, last + timedelta(1))], 0)
+        edges = self._moments([day.toordinal() for day in (*days, last + timedelta(1))], 0)
+        passed = edges[1:] > edges[:-1]
+        self.dates = tuple(day for day, real in zip(days, passed, strict=True) if real)
+        self.midnights: Moments = np.append(edges[:-1][passed], edges[-1])
         ordinals = [day.toordinal() for day, part in zip(days, per_day, strict=True) for _ in part]
         bounds = np.array([stretch for part in per_day for stretch in part], dtype=np.int64).reshape(-1, 2)
         self.intervals = Intervals(
@@ -156,11 +194,13 @@ class WorkingCalendar:
             # Where the clock leaps over a whole stretch both ends are the same moment, and nothing is left.
             self._moments(ordinals, bounds[:, 1]),
         )
-        works = np.array([bool(part) for part in per_day])
-        self._working_days_until = np.cumsum(works)
-        last_minute = np.array([part[-1][1] for part in per_day if part], dtype=np.int64)
-        worked = [day.toordinal() for day, part in zip(days, per_day, strict=True) if part]
-        self._closing_times = self._moments(worked, last_minute)
+        self.is_worked = self.intervals.seconds_between(self.midnights[:-1], self.midnights[1:]) > 0
+        self.working_days = DayEnds(
+            # The last moment of work, which is not what the sign on the door says on a night without that hour.
+            self.intervals.first_with(self.intervals.seconds_before(self.midnights[1:][self.is_worked])),
+            np.cumsum(self.is_worked),
+        )
+        self.calendar_days = DayEnds(self.midnights[1:], np.arange(1, len(self.midnights)))
 
     @classmethod
     def always(cls, *, time_zone: str, first: date, last: date) -> WorkingCalendar:
@@ -196,13 +236,27 @@ class WorkingCalendar:
 
         The day a case comes in does not count, as in the usual administrative reckoning of time limits.
         """
-        index = self._working_days_until[self._day(start)] + np.asarray(days, dtype=np.int64) - 1
-        return self._reached(np.append(self._closing_times, NEVER)[np.clip(index, 0, len(self._closing_times))])
+        return self._reached(self.working_days.nth(self.day_of(start), days))
 
     def end_of_calendar_day(self, start: npt.ArrayLike, days: npt.ArrayLike) -> Moments:
         """Find the local midnight that ends the `days`-th day after the local day of `start`."""
-        index = self._day(start) + np.asarray(days, dtype=np.int64) + 1
-        return self._reached(np.append(self._midnights, NEVER)[np.clip(index, 0, len(self._midnights))])
+        return self._reached(self.calendar_days.nth(self.day_of(start), days))
+
+    def day_of(self, moments: npt.ArrayLike) -> Moments:
+        """Find the place in `dates` of the local day of each moment.
+
+        Raises
+        ------
+        UsageError
+            If a moment lies outside the covered dates.
+        """
+        inside = np.searchsorted(self.midnights, self._inside(moments), side="right") - 1
+        return np.minimum(inside, len(self.dates) - 1).astype(np.int64)
+
+    def covers(self, moments: npt.ArrayLike) -> npt.NDArray[np.bool_]:
+        """Whether each moment lies inside the covered dates."""
+        at = np.asarray(moments, dtype=np.int64)
+        return np.asarray((at >= self.midnights[0]) & (at <= self.midnights[-1]))
 
     def without(self, starts: npt.ArrayLike, ends: npt.ArrayLike) -> Intervals:
         """Take pauses out of the working time: what is left is the time that counts for one case."""
@@ -213,16 +267,16 @@ class WorkingCalendar:
         since = (np.asarray(ordinals, dtype=np.int64) - date(1970, 1, 1).toordinal()) * 86_400
         local = pd.DatetimeIndex((since + np.asarray(minutes, dtype=np.int64) * 60).astype("datetime64[s]"))
         first_pass = np.ones(len(local), dtype=bool)
-        zoned = local.tz_localize(self.time_zone, nonexistent="shift_forward", ambiguous=first_pass)
-        return zoned.as_unit("s").asi8
-
-    def _day(self, moments: npt.ArrayLike) -> Moments:
-        inside = np.searchsorted(self._midnights, self._inside(moments), side="right") - 1
-        return np.minimum(inside, len(self._midnights) - 2).astype(np.int64)
+        zoned = local.tz_localize(self.time_zone, nonexistent="NaT", ambiguous=first_pass).as_unit("s")
+        moments = zoned.asi8.copy()
+        # Not pandas' own shift: it goes astray where a place skipped a whole day to change sides of the date line.
+        for place in np.flatnonzero(zoned.isna()):
+            moments[place] = _end_of_gap(local[int(place)].to_pydatetime(), self.time_zone)
+        return np.asarray(moments, dtype=np.int64)
 
     def _inside(self, moments: npt.ArrayLike) -> Moments:
         at = np.asarray(moments, dtype=np.int64)
-        outside = (at < self._midnights[0]) | (at > self._midnights[-1])
+        outside = ~self.covers(at)
         if outside.any():
             raise UsageError(
                 f"{int(outside.sum()):,} moments lie outside the calendar, which covers {self.first} to "
@@ -238,10 +292,27 @@ class WorkingCalendar:
         return np.asarray(moments, dtype=np.int64)
 
 
+def _end_of_gap(local: datetime, zone: str) -> int:
+    """The moment at which the clock of `zone` leapt over the local time `local`."""
+    zoned = local.replace(tzinfo=ZoneInfo(zone))
+    # Read with the offset after the leap it lies before the leap, and the other way round: between the two is the leap.
+    low, high = (int(zoned.replace(fold=fold).timestamp()) for fold in (1, 0))
+    before = _offset(low, zone)
+    while high - low > 1:
+        middle = (low + high) // 2
+        low, high = (middle, high) if _offset(middle, zone) == before else (low, middle)
+    return high
+
+
+def _offset(moment: int, zone: str) -> timedelta | None:
+    return datetime.fromtimestamp(moment, UTC).astimezone(ZoneInfo(zone)).utcoffset()
+
+
 @dataclass(frozen=True, slots=True)
 class ServiceStandard:
     """The promised time of a category at a tier. `None` for either stands for any.
 
+    `data.service_clock` promises by channel too, stops for pauses and tells why; this is one promise by itself.
     `amount` counts working hours of the calendar ("hours"), or days: until the office closes on that working
     day, or until that day's local midnight. The day on which a case comes in does not count.
     """
@@ -262,36 +333,3 @@ class ServiceStandard:
         if self.unit == "working_days":
             return calendar.end_of_working_day(opened_at, self.amount)
         return calendar.end_of_calendar_day(opened_at, self.amount)
-
-
-class ServiceStandards:
-    """A table of service standards, and the most specific one that holds for a case, category before tier."""
-
-    def __init__(self, standards: Iterable[ServiceStandard]) -> None:
-        self._table = {(standard.category, standard.tier): standard for standard in standards}
-
-    def find(self, category: str | None, tier: Tier | None) -> ServiceStandard | None:
-        """Find the standard of a category at a tier; None where nothing is promised."""
-        for key in ((category, tier), (category, None), (None, tier), (None, None)):
-            if key in self._table:
-                return self._table[key]
-        return None
-
-    def due_at(
-        self,
-        categories: Sequence[str | None],
-        tiers: Sequence[Tier | None],
-        opened_at: npt.ArrayLike,
-        calendar: WorkingCalendar,
-    ) -> Moments:
-        """Find when each of n cases falls due: shape (n,), `NEVER` where nothing is promised."""
-        opened = np.asarray(opened_at, dtype=np.int64)
-        due = np.full(len(opened), NEVER, dtype=np.int64)
-        keys = pd.MultiIndex.from_arrays([pd.Index(categories, dtype=object), pd.Index(tiers, dtype=object)])
-        codes, unique = keys.factorize()
-        for code, (category, tier) in enumerate(unique):
-            standard = self.find(None if pd.isna(category) else category, None if pd.isna(tier) else tier)
-            if standard is not None:
-                rows = codes == code
-                due[rows] = standard.due_at(opened[rows], calendar)
-        return due

@@ -3,13 +3,10 @@ from __future__ import annotations
 from datetime import date, datetime
 from zoneinfo import ZoneInfo
 
-import numpy as np
 import pytest
 
-from data.clock import Intervals, ServiceStandard, ServiceStandards, WorkingCalendar, hours
+from data.clock import Intervals, ServiceStandard, WorkingCalendar, hours
 from data.errors import UsageError
-from data.event_log import NEVER
-from data.schema import Tier
 from data.synthetic.calendars import desk_calendar, duty_calendar
 
 HOUR = 3600
@@ -103,6 +100,29 @@ def test_a_working_hour_that_the_clock_repeats_counts_twice():
     assert night.working_seconds_between(begin, begin + 12 * HOUR) == 2 * HOUR
 
 
+def test_a_day_that_the_place_skipped_is_no_day():
+    """Samoa went from Thursday 29 to Saturday 31 December 2011: there was no Friday to work on or to count."""
+    samoa = office("Pacific/Apia", first=date(2011, 12, 1), last=date(2012, 1, 31))
+    assert date(2011, 12, 30) not in samoa.dates
+    assert len(samoa.dates) == 61
+    opened = moment("2011-12-29T10:00", "Pacific/Apia")
+    # 2 hours to the break and 4 after it on Thursday; then Monday 2 January.
+    assert samoa.add_working_time(opened, 6 * HOUR) == moment("2011-12-29T17:00", "Pacific/Apia")
+    assert samoa.add_working_time(opened, 7 * HOUR) == moment("2012-01-02T10:00", "Pacific/Apia")
+    assert samoa.end_of_working_day(opened, 1) == moment("2012-01-02T17:00", "Pacific/Apia")
+    assert samoa.end_of_calendar_day(opened, 1) == moment("2012-01-01T00:00", "Pacific/Apia")
+
+
+def test_a_day_whose_only_hour_is_skipped_is_no_working_day():
+    """Open from 01:00 to 02:00 only, on the night on which the clock leaps over it."""
+    night = office("Europe/London", weekly=[hours("01:00-02:00")] * 7)
+    worked = dict(zip(night.dates, night.is_worked, strict=True))
+    assert worked[date(2025, 3, 29)]
+    assert not worked[date(2025, 3, 30)]
+    opened = moment("2025-03-29T12:00", "Europe/London")
+    assert night.end_of_working_day(opened, 1) == moment("2025-03-31T02:00", "Europe/London")
+
+
 def test_a_make_up_day_is_worked_and_a_holiday_is_not():
     """The table of special days stands above the weekly hours."""
     calendar = office(holidays=[date(2025, 3, 10)], working_days={date(2025, 3, 8): hours("09:00-12:00")})
@@ -141,26 +161,6 @@ def test_duty_hours_know_no_holiday():
     calendar = duty_calendar(date(2025, 1, 1), date(2025, 3, 31))
     standard = ServiceStandard("water_leak", None, 12, "hours")
     assert standard.due_at(moment("2025-01-28T19:00"), calendar) == moment("2025-01-29T19:00")
-
-
-def test_the_most_specific_standard_holds():
-    """Category and tier go before category alone, that before tier alone, and nothing promised is NEVER."""
-    standards = ServiceStandards(
-        [
-            ServiceStandard("pothole", None, 5, "calendar_days"),
-            ServiceStandard("pothole", Tier.TOWN, 2, "calendar_days"),
-            ServiceStandard(None, Tier.CITY, 9, "calendar_days"),
-        ]
-    )
-    opened = moment("2025-03-10T09:00")
-    due = standards.due_at(
-        ["pothole", "pothole", "lift", "lift", None],
-        [Tier.TOWN, Tier.CITY, Tier.CITY, Tier.TOWN, None],
-        np.full(5, opened),
-        office(),
-    )
-    ends = [moment(f"2025-03-{day}T00:00") for day in ("13", "16", "20")]
-    assert due.tolist() == [*ends, NEVER, NEVER]
 
 
 def test_a_moment_outside_the_calendar_is_refused():
