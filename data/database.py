@@ -5,21 +5,28 @@ SQLite and PostgreSQL differ here and nowhere else.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+import time
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, Final
 
 from sqlalchemy import Connection, Engine, create_engine, event, make_url, text
 from sqlalchemy.engine import URL
-from sqlalchemy.exc import ArgumentError, DBAPIError, NoSuchModuleError
+from sqlalchemy.exc import ArgumentError, DBAPIError, NoSuchModuleError, OperationalError
 
 from data.errors import StoreError, UsageError
 
-# Two imports at once wait for each other. A minute is longer than an import of a million rows holds the lock.
+# How long what is quickly written (scores, signals, places) waits for another writer.
 BUSY_SECONDS: Final = 60
+# How long an import waits for another: a large one holds the lock for minutes.
+IMPORT_PATIENCE: Final = 30 * 60
+_LOOK_AGAIN: Final = 0.5
 # An arbitrary number that all writers of one PostgreSQL database agree on.
 _WRITE_LOCK: Final = 0x68656564
+
+
+Waiting = Callable[[int, int], None]
 
 
 def parse_url(url: str) -> URL:
@@ -82,18 +89,66 @@ def reading(engine: Engine) -> Iterator[Connection]:
 
 
 @contextmanager
-def writing(engine: Engine) -> Iterator[Connection]:
+def writing(engine: Engine, *, patience: float | None = None, waiting: Waiting | None = None) -> Iterator[Connection]:
     """A connection in one transaction that no other writer shares; all of it is stored, or nothing.
 
     The lock is taken at once and not with the first write: an import compares with what is stored before it
     writes, and two that compare with the same state would both be right and together wrong.
+
+    Parameters
+    ----------
+    patience : seconds to wait for another writer; None: `BUSY_SECONDS`
+    waiting : called about once a second while waiting, as (seconds waited, patience); what it raises ends the waiting
+
+    Raises
+    ------
+    StoreError
+        If another writer had not finished by then, or for what the database says.
     """
+    limit = BUSY_SECONDS if patience is None else patience
+    begin = _begin_postgresql if engine.dialect.name == "postgresql" else _begin_sqlite_writer
     with translated_errors(engine), engine.connect() as opened:
         connection = opened.execution_options(heed_writes=True)
-        with connection.begin():
-            if engine.dialect.name == "postgresql":
-                connection.execute(text("SELECT pg_advisory_xact_lock(:key)"), {"key": _WRITE_LOCK})
+        started = time.monotonic()
+        while not begin(connection):
+            waited = time.monotonic() - started
+            if waited >= limit:
+                raise StoreError(
+                    f"{_where(engine)}: the store is locked. Another command has been writing for {_spoken(limit)}: "
+                    "wait for it to end, then try again. Nothing of this command was stored."
+                )
+            if waiting is not None:
+                waiting(int(waited), int(limit))
+            time.sleep(min(_LOOK_AGAIN, max(limit - waited, 0)))
+        with connection.get_transaction() or connection.begin():
             yield connection
+
+
+def _begin_sqlite_writer(connection: Connection) -> bool:
+    try:
+        connection.begin()
+    except OperationalError as error:
+        if "locked" in str(error.orig):
+            return False
+        raise
+    return True
+
+
+def _begin_postgresql(connection: Connection) -> bool:
+    """Ask in a transaction of its own each time: one that stays open while it waits would hold up the server."""
+    transaction = connection.begin()
+    taken = connection.execute(text("SELECT pg_try_advisory_xact_lock(:key)"), {"key": _WRITE_LOCK}).scalar_one()
+    if not taken:
+        transaction.rollback()
+    return bool(taken)
+
+
+def _where(engine: Engine) -> str:
+    return engine.url.render_as_string(hide_password=True)
+
+
+def _spoken(seconds: float) -> str:
+    return f"{seconds / 60:,.0f} minutes" if seconds >= 120 else f"{seconds:,.0f} s"
 
 
 @contextmanager
@@ -105,8 +160,7 @@ def translated_errors(engine: Engine) -> Iterator[None]:
         reason = error.orig if isinstance(error, DBAPIError) else error
         # Only the first line: PostgreSQL quotes the offending row in the lines after it.
         said = (str(reason).strip().splitlines() or ["no reason given"])[0]
-        where = engine.url.render_as_string(hide_password=True)
-        raise StoreError(f"{where}: the database refused: {said}. {_remedy(said)}") from None
+        raise StoreError(f"{_where(engine)}: the database refused: {said}. {_remedy(said)}") from None
 
 
 def _remedy(said: str) -> str:
@@ -125,18 +179,26 @@ def _prepare_sqlite(connection: Any, _record: Any) -> None:
     # The driver opens transactions on its own, too late and for some statements only; see `_begin_sqlite`.
     connection.isolation_level = None
     for pragma in (
-        f"busy_timeout = {BUSY_SECONDS * 1000}",
+        f"busy_timeout = {int(BUSY_SECONDS * 1000)}",
         "journal_mode = WAL",  # readers go on while an import writes
         "synchronous = NORMAL",  # with WAL this can lose the last import in a power cut, never half of it
         "foreign_keys = ON",
-        "cache_size = -65536",  # 64 MB: an import touches its indexes all over, and 2 MB would be written many times
+        "cache_size = -65536",  # 64 MB
+        "journal_size_limit = 67108864",  # a large import leaves no large file behind
     ):
         connection.execute(f"PRAGMA {pragma}")
 
 
 def _begin_sqlite(connection: Connection) -> None:
-    writes = connection.get_execution_options().get("heed_writes", False)
-    connection.exec_driver_sql("BEGIN IMMEDIATE" if writes else "BEGIN")
+    if not connection.get_execution_options().get("heed_writes", False):
+        connection.exec_driver_sql("BEGIN")
+        return
+    # `writing` waits itself, and can say so meanwhile.
+    connection.exec_driver_sql("PRAGMA busy_timeout = 0")
+    try:
+        connection.exec_driver_sql("BEGIN IMMEDIATE")
+    finally:
+        connection.exec_driver_sql(f"PRAGMA busy_timeout = {int(BUSY_SECONDS * 1000)}")
 
 
 def _shown(url: str) -> str:

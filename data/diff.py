@@ -24,6 +24,8 @@ _TEXT: Final = (*_ATTRIBUTES, "office", "closing_reason")
 # Before every export: a case that was never seen.
 _NOT_YET: Final = -1
 
+Covers = dict[int, tuple[int, int]]
+
 
 def no_state() -> pd.DataFrame:
     """What is known of the cases of a new source: nothing."""
@@ -42,7 +44,9 @@ def state_of(cases: pd.DataFrame, seen_at: Seconds) -> pd.DataFrame:
     return state
 
 
-def diff_snapshots(rows: pd.DataFrame, state: pd.DataFrame, mapping: Mapping) -> pd.DataFrame:
+def diff_snapshots(
+    rows: pd.DataFrame, state: pd.DataFrame, mapping: Mapping, covers: Covers | None = None
+) -> pd.DataFrame:
     """The events that lead from `state` through every snapshot in `rows`, oldest first.
 
     Parameters
@@ -52,6 +56,8 @@ def diff_snapshots(rows: pd.DataFrame, state: pd.DataFrame, mapping: Mapping) ->
         in UTC) at which the snapshot of the row was made; one row per case and snapshot.
     state : DataFrame
         From `no_state` or `state_of`.
+    covers : dict of (int, int) by int, seconds in UTC
+        For each snapshot of the file, the first and the last opening in it. None: `rows` are the whole file.
 
     Returns
     -------
@@ -59,12 +65,30 @@ def diff_snapshots(rows: pd.DataFrame, state: pd.DataFrame, mapping: Mapping) ->
         Of a case that was already seen at a later moment, an older snapshot adds nothing: what followed from
         it is known, and when it was known cannot be changed.
     """
+    snapshots = {int(str(seen_at)): snapshot for seen_at, snapshot in rows.groupby("seen_at")}
+    if covers is None:
+        covers = {
+            seen_at: (int(shown["opened_at"].min()), int(shown["opened_at"].max()))
+            for seen_at, shown in snapshots.items()
+        }
     found = []
-    for seen_at, snapshot in rows.groupby("seen_at", sort=True):
-        step = _Step(snapshot.set_index("case_id"), state, mapping, int(str(seen_at)))
-        found += [events.assign(recorded_at=np.int64(str(seen_at))) for events in step.events() if len(events)]
-        state = step.state_after()
+    for seen_at in sorted(covers):
+        if seen_at not in snapshots:
+            # It shows other cases; these were looked for all the same.
+            state = _looked_for(state, covers[seen_at], seen_at)
+            continue
+        step = _Step(snapshots[seen_at].set_index("case_id"), state, mapping, seen_at)
+        found += [events.assign(recorded_at=np.int64(seen_at)) for events in step.events() if len(events)]
+        state = step.state_after(covers[seen_at])
     return _joined(found)
+
+
+def _looked_for(state: pd.DataFrame, covers: tuple[int, int], seen: int) -> pd.DataFrame:
+    """A case that a snapshot should hold and does not was looked for: as when it comes in a file of its own."""
+    state = state.copy()
+    should = state["opened_at"].between(*covers)
+    state.loc[should, "seen_at"] = np.maximum(state.loc[should, "seen_at"], seen)
+    return state
 
 
 class _Step:
@@ -75,7 +99,6 @@ class _Step:
         last_seen = before["seen_at"].fillna(_NOT_YET).astype("int64").to_numpy()
         kept = last_seen <= seen
         self.rows, self.before, self.last_seen = rows[kept], before[kept], last_seen[kept]
-        self.covers = rows["opened_at"].min(), rows["opened_at"].max()
         self.state, self.mapping, self.seen = state, mapping, seen
         self.new: Mask = self.last_seen == _NOT_YET
         self.ended_before: Mask = self.before["ended"].astype("boolean").fillna(False).to_numpy(dtype=bool)
@@ -185,7 +208,7 @@ class _Step:
     def _seen(self, mask: Mask) -> Seconds:
         return np.full(int(mask.sum()), self.seen, dtype=np.int64)
 
-    def state_after(self) -> pd.DataFrame:
+    def state_after(self, covers: tuple[int, int]) -> pd.DataFrame:
         rows = self.rows
         now = pd.DataFrame({name: rows[name].fillna(self.before[name]) for name in _TEXT})
         old_due = self.before["due_at"].fillna(NEVER).astype("int64")
@@ -193,14 +216,10 @@ class _Step:
         now["closed_at"] = np.where(self.closed, rows["closed_at"].to_numpy(), NEVER)
         now["ended"] = self.ended_before | self.fallen
         now["opened_at"], now["seen_at"] = rows["opened_at"], np.int64(self.seen)
-        rest = self.state[now.index.get_indexer(self.state.index) < 0].copy()
+        rest = self.state[now.index.get_indexer(self.state.index) < 0]
         if rest.empty:
             return now
-        # A case that the snapshot should hold and does not was looked for: as when it comes in a file of its
-        # own.
-        looked_for = rest["opened_at"].between(*self.covers)
-        rest.loc[looked_for, "seen_at"] = np.maximum(rest.loc[looked_for, "seen_at"], self.seen)
-        return pd.concat([rest, now[rest.columns]])
+        return pd.concat([_looked_for(rest, covers, self.seen), now[rest.columns]])
 
 
 def _said(values: pd.DataFrame) -> pd.DataFrame:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Final, Literal
 
 import numpy as np
@@ -32,6 +32,10 @@ EFFECTS: Final[dict[str, Effect]] = {
     # Of a vocabulary that says what becomes of unknown words; only `strict` refuses these.
     "read_as_other": "kept",
     "missing_value": "row",
+    # A measurement outside the scale of its source.
+    "out_of_range": "row",
+    # A point that so many rows share that it can only stand for "no place": such rows get no area from it.
+    "default_location": "kept",
     "known_before_it_happened": "row",
     "no_opening": "row",
     "second_opening": "row",
@@ -58,14 +62,51 @@ def bad_rows(
 
     `rows` are the 1-based row numbers in the file.
     """
+    return found_only([looked_at(code, column, mask, rows, expected=expected, remedy=remedy)])
+
+
+def looked_at(
+    code: str, column: str, mask: pd.Series | np.ndarray, rows: pd.Series, *, expected: str, remedy: str
+) -> BadRows:
+    """As `bad_rows`, and with a count of 0 if `mask` marks no row: what was looked for, found or not."""
     marked = np.asarray(mask, dtype=bool)
-    count = int(marked.sum())
-    if count == 0:
-        return []
     first = tuple(int(row) for row in rows.to_numpy()[marked][:FIRST_ROWS])
-    return [BadRows(Finding(code, column, count, first, expected, remedy), marked)]
+    return BadRows(Finding(code, column, int(marked.sum()), first, expected, remedy), marked)
+
+
+def found_only(looked: Iterable[BadRows]) -> list[BadRows]:
+    """Those that mark any row."""
+    return [bad for bad in looked if bad.finding.count]
 
 
 def as_findings(found: Iterable[BadRows]) -> list[Finding]:
     """The findings alone."""
     return [bad.finding for bad in found]
+
+
+class Tally:
+    """The findings about the parts of a file, put together as if the file had been looked at whole.
+
+    Everything that is looked for must be added of every part, found or not: the order of the list is the order of the
+    looking, and must not depend on which part something is found in first.
+    """
+
+    def __init__(self) -> None:
+        self._found: dict[tuple[str, str], Finding] = {}
+
+    def add(self, looked: Iterable[BadRows]) -> None:
+        """Add what was looked for in one part; parts and their rows may come in any order."""
+        for bad in looked:
+            finding = bad.finding
+            key = finding.code, finding.column
+            before = self._found.get(key, replace(finding, count=0, rows=()))
+            rows = tuple(sorted((*before.rows, *finding.rows))[:FIRST_ROWS])
+            self._found[key] = replace(finding, count=before.count + finding.count, rows=rows)
+
+    def forget(self, code: str, column: str) -> None:
+        """Leave out a finding that, seen whole, is none."""
+        self._found.pop((code, column), None)
+
+    def findings(self) -> list[Finding]:
+        """What was found, in the order in which it was looked for."""
+        return [finding for finding in self._found.values() if finding.count]

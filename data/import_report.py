@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import json
-from dataclasses import asdict, dataclass
-from typing import Any
+from dataclasses import asdict, dataclass, fields
+from typing import Any, Self
 
 from data.errors import Finding
 from data.findings import EFFECTS
@@ -77,9 +77,22 @@ class ImportReport:
         """The report as plain values."""
         return asdict(self)
 
+    @classmethod
+    def from_dict(cls, told: dict[str, Any]) -> Self:
+        """The report that `to_dict` gave, also by way of JSON."""
+        lists = {name: tuple(value) for name, value in told.items() if isinstance(value, list)}
+        lists["set_aside"] = tuple(Finding(**{**item, "rows": tuple(item["rows"])}) for item in told["set_aside"])
+        lists["snapshots"] = tuple(Snapshot(**item) for item in told["snapshots"])
+        return cls(**{**told, **lists})
+
     def to_json(self) -> str:
         """The report as one JSON object."""
         return json.dumps(self.to_dict(), ensure_ascii=False)
+
+
+def report_fields() -> list[str]:
+    """What a report of this heed holds."""
+    return [item.name for kind in (ImportReport, Snapshot, Finding) for item in fields(kind)]
 
 
 def _set_aside(finding: Finding) -> str:

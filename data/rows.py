@@ -2,28 +2,29 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection
-from dataclasses import dataclass
+from collections.abc import Collection, Iterator
+from dataclasses import dataclass, replace
 from zoneinfo import ZoneInfo
 
 import numpy as np
 import pandas as pd
 
-from data.errors import MappingError, PersonalDataError
+from data.errors import MappingError
 from data.event_log import NEVER
-from data.findings import FIRST_ROWS, BadRows, bad_rows
+from data.findings import BadRows, found_only, looked_at
 from data.mapping import Column, Mapping, allowed_values
-from data.moments import Mask, Moments, next_midnight, parse_moments
-from data.personal import scan_references
-from data.privacy import check_columns, check_values
-from data.read import SourceFile
+from data.moments import Mask, Moments, Seconds, next_midnight, parse_moments
+from data.privacy import check_columns
+from data.read import SourceFile, as_text
+from data.row_extras import RowExtras, next_month, scaled
 from data.schema import EventKind
 from data.schema import Field as CaseField
+from data.value_scan import ValueScan
 
 
 @dataclass(frozen=True)
 class Rows:
-    """The rows of a file in our own words.
+    """The rows of a file, or of a part of it, in our own words.
 
     `frame` has `row` (1-based number in the file) and one column per field of the shape: text as `str`, null
     where nothing is said; times as int64 seconds in UTC, NEVER where there is none, and for each of them a
@@ -38,7 +39,7 @@ class Rows:
 
 
 def read_rows(file: SourceFile, mapping: Mapping, drop: Collection[str] = ()) -> Rows:
-    """Read the mapped columns of `file`, through the privacy door.
+    """Read the mapped columns of `file`, through the privacy door; all rows at once.
 
     Raises
     ------
@@ -49,17 +50,90 @@ def read_rows(file: SourceFile, mapping: Mapping, drop: Collection[str] = ()) ->
     FileFormatError
         If a column cannot be decoded.
     """
-    check_columns(file.name, file.columns, mapping, drop)
-    present = {name for name in file.columns if name not in drop}
-    _check_present(file, mapping, present)
-    wanted = present & mapping.columns.keys()
-    raw = file.read(wanted)
-    for name in wanted:
-        missing = mapping.columns[name].missing
-        if missing:
-            raw[name] = raw[name].mask(raw[name].isin(missing))
-    _check_content(file, mapping, raw)
-    return _translate(mapping, raw)
+    reader = RowReader(file, mapping, drop)
+    rows = reader.read(file.read(reader.wanted))
+    reader.finish()
+    return replace(rows, found=found_only(rows.found))
+
+
+class RowReader:
+    """The rows of a file in our own words, part after part.
+
+    What the door and the mapping say of the file as a whole is said at its end: see `finish`. `Rows.found` of a part
+    holds also what was looked for and not found.
+
+    Raises
+    ------
+    PersonalDataError
+        When made, if a column is neither mapped nor left out; see `data.privacy`.
+    MappingError
+        When made, if the file lacks a mapped column.
+    """
+
+    def __init__(
+        self, file: SourceFile, mapping: Mapping, drop: Collection[str] = (), areas: pd.DataFrame | None = None
+    ) -> None:
+        check_columns(file.name, file.columns, mapping, drop)
+        present = {name for name in file.columns if name not in drop}
+        _check_present(file, mapping, present)
+        # Coordinates go in here and come out as areas; see `data.location`. `areas` are those of the store.
+        self._extras = RowExtras(file, mapping, present, areas)
+        self.wanted = (present & mapping.columns.keys()) | self._extras.columns
+        self.notes: tuple[str, ...] = ()
+        self._file, self._mapping = file, mapping
+        self._scan = ValueScan(file.name)
+        self._naive = False
+
+    def parts(self, size: int) -> Iterator[Rows]:
+        """At most `size` rows at a time, to the end of the file; raises then what `finish` raises.
+
+        So nothing of a part may be stored before the last one came.
+        """
+        for raw in self._file.chunks(self.wanted, size):
+            yield self.read(raw)
+        self.finish()
+
+    def read(self, raw: pd.DataFrame) -> Rows:
+        """One part, as `SourceFile.chunks` gives it."""
+        first = int(raw.index[0]) + 1 if len(raw) else 1
+        raw = raw.reset_index(drop=True)
+        places, raw = raw[list(self._extras.columns)], raw.drop(columns=list(self._extras.columns))
+        for name in raw.columns:
+            missing = self._mapping.columns[name].missing
+            if self._mapping.fields[self._mapping.columns[name].field].type != "time":
+                # A column of times that is mapped to a code is read as it is written.
+                raw[name] = as_text(raw[name])
+            if missing:
+                raw[name] = raw[name].mask(raw[name].isin(missing))
+        numbers = np.arange(first, first + len(raw))
+        self._look_at_values(raw, numbers)
+        rows = _translate(self._mapping, raw, numbers)
+        rows.found.extend(self._extras.fill(rows.frame, places))
+        self._naive = self._naive or any(bad.finding.code == "naive_time" for bad in found_only(rows.found))
+        return rows
+
+    def finish(self) -> None:
+        """Judge the file as a whole, when all parts were read.
+
+        Raises
+        ------
+        PersonalDataError
+            If values look personal; with columns, rows and kinds.
+        MappingError
+            If no time zone is declared and no time is naive either, or if no location lies in any area.
+        """
+        self._scan.refuse()
+        if not self._naive:
+            _check_zone(self._mapping)
+        self.notes = tuple(self._extras.notes())
+
+    def _look_at_values(self, raw: pd.DataFrame, numbers: Seconds) -> None:
+        for name in raw.columns:
+            kind = self._mapping.fields[self._mapping.columns[name].field].type
+            if kind in ("code", "vocabulary"):
+                self._scan.look_at_codes(str(name), raw[name], numbers)
+            elif kind == "reference":
+                self._scan.look_at_references(str(name), raw[name], numbers)
 
 
 def _check_present(file: SourceFile, mapping: Mapping, present: set[str]) -> None:
@@ -68,8 +142,12 @@ def _check_present(file: SourceFile, mapping: Mapping, present: set[str]) -> Non
         for name, column in mapping.columns.items()
         if name not in present and (not column.optional or column.field in _NEEDED)
     ]
+    fields = {name: f"field {column.field}" for name, column in mapping.columns.items()}
+    if mapping.location is not None and not mapping.location.optional:
+        absent += [name for name in mapping.location_columns if name not in present]
+        fields |= dict.fromkeys(mapping.location_columns, "[location]")
     if absent:
-        listed = ", ".join(f"'{name}' (field {mapping.columns[name].field})" for name in absent)
+        listed = ", ".join(f"'{name}' ({fields[name]})" for name in absent)
         raise MappingError(
             f"{file.name}: the mapping '{mapping.source.name}' expects {listed}, "
             f"{_why_absent(file, absent)}. "
@@ -85,23 +163,8 @@ def _why_absent(file: SourceFile, absent: list[str]) -> str:
 _NEEDED = ("reference", "opened_at", "kind", "at")
 
 
-def _check_content(file: SourceFile, mapping: Mapping, raw: pd.DataFrame) -> None:
-    numbers = pd.Series(np.arange(1, len(raw) + 1))
-    types = {name: mapping.fields[mapping.columns[name].field].type for name in raw.columns}
-    coded = [(str(name), raw[name]) for name in raw.columns if types[name] in ("code", "vocabulary")]
-    check_values(file.name, coded, numbers)
-    for name in (name for name in raw.columns if types[name] == "reference"):
-        for kind, mask in scan_references(raw[name]):
-            first = ", ".join(str(row) for row in numbers[mask][:FIRST_ROWS])
-            raise PersonalDataError(
-                f"{file.name}: column '{name}', {int(mask.sum()):,} rows ({first}, …): looks like {kind}. "
-                "A case "
-                "must not be called after a person: map the source's own number of the case as the reference."
-            )
-
-
-def _translate(mapping: Mapping, raw: pd.DataFrame) -> Rows:
-    frame = pd.DataFrame({"row": np.arange(1, len(raw) + 1)})
+def _translate(mapping: Mapping, raw: pd.DataFrame, numbers: Seconds) -> Rows:
+    frame = pd.DataFrame({"row": numbers})
     found: list[BadRows] = []
     moments: list[Moments] = []
     frame["falls"] = pd.Series(None, index=frame.index, dtype="str")
@@ -113,11 +176,15 @@ def _translate(mapping: Mapping, raw: pd.DataFrame) -> Rows:
         elif field.type == "time":
             moments.append(_add_times(frame, field, raw[name], column, mapping))
             found += _time_findings(name, moments[-1], frame["row"])
+        elif column.scale is not None:
+            scale = mapping.scale[column.scale]
+            frame[field.name], outside = scaled(raw[name], scale, column.scale, name, frame["row"])
+            frame[f"{field.name}_unread"] = outside.mask
+            found.append(outside)
         elif field.type == "vocabulary" or column.vocabulary is not None:
-            found += _add_words(frame, field, raw[name], column, mapping)
+            found.append(_add_words(frame, field, raw[name], column, mapping))
         else:
             frame[field.name] = raw[name]
-    _check_zone(mapping, found)
     return Rows(
         frame,
         found,
@@ -153,12 +220,14 @@ def _whole_days(field: CaseField, column: Column, moments: Moments, zone: ZoneIn
         return end, end
     if column.resolution == "day":
         return at, next_midnight(at, zone)
+    if column.resolution == "month":
+        return at, next_month(at, zone)
     return at, at
 
 
 def _time_findings(name: str, moments: Moments, rows: pd.Series) -> list[BadRows]:
     return [
-        *bad_rows(
+        looked_at(
             "unreadable_time",
             name,
             moments.unreadable,
@@ -166,7 +235,7 @@ def _time_findings(name: str, moments: Moments, rows: pd.Series) -> list[BadRows
             expected="expected a time such as 2024-03-15 08:30:00, not before 1970.",
             remedy="Set time_format in [source] if the source writes times in another way, or mend the rows.",
         ),
-        *bad_rows(
+        looked_at(
             "naive_time",
             name,
             moments.naive,
@@ -177,9 +246,7 @@ def _time_findings(name: str, moments: Moments, rows: pd.Series) -> list[BadRows
     ]
 
 
-def _add_words(
-    frame: pd.DataFrame, field: CaseField, values: pd.Series, column: Column, mapping: Mapping
-) -> list[BadRows]:
+def _add_words(frame: pd.DataFrame, field: CaseField, values: pd.Series, column: Column, mapping: Mapping) -> BadRows:
     """Translate a column by its vocabulary and note what it says about cases that fell away."""
     if field.name in ("closing_reason", "status"):
         fallen = dict.fromkeys(mapping.closing.withdrawn, EventKind.WITHDRAWN.value)
@@ -198,7 +265,7 @@ def _add_words(
         translated = translated.mask(unknown, other)
     frame[field.name], frame[f"{field.name}_unread"] = translated, unknown & (other is None)
     expected = _expected_words(column, allowed)
-    return bad_rows(
+    return looked_at(
         "unknown_value" if other is None else "read_as_other",
         mapping.column_of[field.name],
         unknown,
@@ -226,9 +293,9 @@ def _vocabulary_remedy(column: Column, allowed: tuple[str, ...], set_other: str 
     )
 
 
-def _check_zone(mapping: Mapping, found: list[BadRows]) -> None:
+def _check_zone(mapping: Mapping) -> None:
     """Offsets make the moments clear; the days of an office need its zone all the same."""
-    if mapping.source.time_zone is None and not any(bad.finding.code == "naive_time" for bad in found):
+    if mapping.source.time_zone is None:
         raise MappingError(
             f"The mapping '{mapping.source.name}' declares no time zone. The offsets of this file say when "
             "things "

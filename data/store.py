@@ -7,58 +7,26 @@ from __future__ import annotations
 
 import json
 import secrets
-import time
-from collections.abc import Collection, Iterator, Mapping
+from collections.abc import Iterator
 from contextlib import contextmanager, nullcontext
-from dataclasses import dataclass, field
 from types import TracebackType
 from typing import Any, Final, Self
 
-import numpy as np
 import pandas as pd
-from sqlalchemy import Connection, Engine, Table, delete, func, insert, select, update
+from sqlalchemy import Connection, Engine, Table, func, select
 from sqlalchemy.dialects import postgresql, sqlite
 
 from data import database, tables
 from data.errors import StoreError
-from data.migrate import check_version, migrate
-from data.schema import EVENT_COLUMNS
+from data.migrate import check_version, current_version, migrate, stored_version
+from data.store_append import Appending, ImportResult, ImportRun, read_log
 from data.store_results import Places, Results
-from data.store_tables import Progress, event_ids, frame_of, insert_frame
+from data.store_tables import Progress, frame_of
 
 _CASE_KEY: Final = "case_key"
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class ImportRun:
-    """What an import says about itself.
-
-    `extracted_at` (seconds since 1970 in UTC) is the moment up to which the file tells the story.
-    `known_at_opening` lists which of category, category_group, area, channel and office the file shows as
-    they stood at the opening. `report` goes to the store as JSON: counts, column names and row numbers, and
-    no contents.
-    """
-
-    source: str
-    time_zone: str
-    known_at_opening: Collection[str]
-    file_name: str
-    file_sha256: str
-    extracted_at: int
-    mapping_sha256: str = ""
-    request_sha256: str = ""
-    rows: int = 0
-    cases: int = 0
-    report: Mapping[str, Any] = field(default_factory=dict)
-
-
-@dataclass(frozen=True, slots=True)
-class ImportResult:
-    """What an import changed. `import_id` is None when the very same file had been imported before."""
-
-    import_id: int | None
-    events_added: int
-    events_known_already: int
+__all__ = ["ImportResult", "ImportRun", "Store"]
 
 
 class Store(Places, Results):
@@ -107,7 +75,11 @@ class Store(Places, Results):
             with self.reading() as connection:
                 check_version(connection)
             return
-        with self.writing() as connection:
+        with self.reading() as connection:
+            if stored_version(connection) == current_version() and self._has_key(connection):
+                # Nothing to write, so nobody to wait for.
+                return
+        with self.writing(patience=database.IMPORT_PATIENCE) as connection:
             migrate(connection)
             row = {"name": _CASE_KEY, "value": secrets.token_bytes(32)}
             connection.execute(self._insert(tables.secret).on_conflict_do_nothing(), row)
@@ -129,9 +101,14 @@ class Store(Places, Results):
             yield connection
 
     @contextmanager
-    def writing(self) -> Iterator[Connection]:
-        """A connection that is the only writer until the block ends; an exception inside undoes all of it."""
-        with database.writing(self.engine) as connection:
+    def writing(
+        self, *, patience: float | None = None, waiting: database.Waiting | None = None
+    ) -> Iterator[Connection]:
+        """A connection that is the only writer until the block ends; an exception inside undoes all of it.
+
+        `patience` and `waiting`: see `data.database.writing`.
+        """
+        with database.writing(self.engine, patience=patience, waiting=waiting) as connection:
             yield connection
 
     # ---- the event log ----
@@ -141,31 +118,33 @@ class Store(Places, Results):
         *,
         as_of: int | None = None,
         recorded_by: int | None = None,
+        last_import: int | None = None,
         source: str | None = None,
         connection: Connection | None = None,
     ) -> pd.DataFrame:
         """The events known strictly before `as_of` (seconds in UTC; None: all), of `source` (None: of all).
 
-        `recorded_by` (seconds in UTC; None: whenever) leaves out what only a later look at the source showed; see
-        `data.replay`.
+        `recorded_by` (seconds in UTC; None: whenever) leaves out what only a later look at the source showed, and
+        `last_import` what only a later import brought; see `data.replay`.
 
         Returns
         -------
-        DataFrame with `data.schema.EVENT_COLUMNS`, sorted by known_at, at, case_id, kind.
+        DataFrame with `data.schema.EVENT_COLUMNS`, sorted as `data.store_append.read_log` says.
             `at` and `known_at` are int64 seconds in UTC, `due_at` is `Int64`; null means that the event says
             nothing about it.
         """
-        query = select(*(tables.event.c[name] for name in EVENT_COLUMNS))
+        event = tables.event.c
+        conditions = []
         if as_of is not None:
-            query = query.where(tables.event.c.known_at < as_of)
+            conditions.append(event.known_at < as_of)
         if recorded_by is not None:
-            query = query.where(tables.event.c.recorded_at <= recorded_by)
+            conditions.append(event.recorded_at <= recorded_by)
+        if last_import is not None:
+            conditions.append(event.import_id <= last_import)
         if source is not None:
-            query = query.where(tables.event.c.source == source)
+            conditions.append(event.source == source)
         with self.reading() if connection is None else nullcontext(connection) as opened:
-            events = frame_of(opened, query)
-        # Sorted here and not by the database: the two engines order text differently.
-        return events.sort_values(["known_at", "at", "case_id", "kind"], ignore_index=True)
+            return read_log(opened, *conditions)
 
     def add_events(
         self,
@@ -185,72 +164,12 @@ class Store(Places, Results):
         run : ImportRun
             Where the events come from.
         events : DataFrame with `data.schema.EVENT_COLUMNS`
-            In any order; a repeated row counts once. With a column `recorded_at` if not all of them come from
-            one look at the source, at `run.extracted_at`.
+            See `data.store_append.Appending.add`; a repeated row counts once.
         """
-        rows = events[list(EVENT_COLUMNS)].copy()
-        looked = events.get("recorded_at", run.extracted_at)
-        # Never before it was known: nobody records what is not.
-        rows["recorded_at"] = np.maximum(looked, rows["known_at"])
-        rows.insert(0, "event_id", event_ids(run.source, rows))
-        rows = rows.drop_duplicates("event_id")
         with self.writing() if connection is None else nullcontext(connection) as opened:
-            self._add_source(opened, run)
-            known = self._imported_before(opened, run)
-            import_id = self._add_run(opened, run)
-            insert_frame(opened, tables.event, rows.assign(source=run.source, import_id=import_id), progress=progress)
-            added = _count(opened, tables.event, tables.event.c.import_id == import_id)
-            if added == 0 and known:
-                opened.execute(delete(tables.import_run).where(tables.import_run.c.import_id == import_id))
-                return ImportResult(None, 0, len(rows))
-            done = update(tables.import_run).where(tables.import_run.c.import_id == import_id)
-            opened.execute(done.values(events=added))
-        return ImportResult(import_id, added, len(rows) - added)
-
-    def _add_source(self, connection: Connection, run: ImportRun) -> None:
-        """Note the source; a key stays known at opening only while every import of it says so."""
-        table = tables.source
-        row = connection.execute(select(table).where(table.c.source == run.source)).one_or_none()
-        keys = set(run.known_at_opening)
-        if row is not None:
-            keys &= set(json.loads(row.known_at_opening))
-        values = {
-            "time_zone": run.time_zone,
-            "known_at_opening": json.dumps(sorted(keys)),
-            "mapping_sha256": run.mapping_sha256,
-        }
-        if row is None:
-            connection.execute(insert(table).values(source=run.source, **values))
-        elif any(row._mapping[name] != value for name, value in values.items()):
-            connection.execute(update(table).where(table.c.source == run.source).values(**values))
-
-    def _imported_before(self, connection: Connection, run: ImportRun) -> bool:
-        runs = tables.import_run.c
-        same = (
-            (runs.source == run.source)
-            & (runs.file_sha256 == run.file_sha256)
-            & (runs.extracted_at == run.extracted_at)
-        )
-        return _count(connection, tables.import_run, same) > 0
-
-    def _add_run(self, connection: Connection, run: ImportRun) -> int:
-        row = {
-            "source": run.source,
-            "file_name": run.file_name[:255],
-            "file_sha256": run.file_sha256,
-            "mapping_sha256": run.mapping_sha256,
-            "request_sha256": run.request_sha256,
-            "extracted_at": run.extracted_at,
-            "imported_at": int(time.time()),
-            "rows": run.rows,
-            "cases": run.cases,
-            "events": 0,
-            "report": json.dumps(run.report, ensure_ascii=False),
-        }
-        key = connection.execute(insert(tables.import_run).values(**row)).inserted_primary_key
-        if key is None:
-            raise StoreError("The database gave no number to this import. Nothing was stored; try again.")
-        return int(key[0])
+            appending = Appending(opened, run)
+            appending.add(events, progress)
+            return appending.finish()
 
     # ---- what the store knows about itself ----
 
@@ -301,8 +220,11 @@ class Store(Places, Results):
             If nothing has been imported.
         """
         with self.reading() as connection:
-            newest = connection.execute(select(func.max(tables.event.c.known_at))).scalar()
-            told = connection.execute(select(func.max(tables.import_run.c.extracted_at))).scalar()
+            newest = connection.execute(select(func.max(tables.import_run.c.newest_known_at))).scalar()
+            # A log of inspections looks at no case: it does not make the store speak of cases any later.
+            run = tables.import_run.c
+            of_cases = (run.cases > 0) | run.newest_known_at.is_not(None)
+            told = connection.execute(select(func.max(run.extracted_at)).where(of_cases)).scalar()
         if told is None:
             raise StoreError(_EMPTY)
         return max(int(told), int(newest if newest is not None else told))
@@ -310,15 +232,14 @@ class Store(Places, Results):
     def case_key(self) -> bytes:
         """The key of this store under which references become case ids; it never leaves the store."""
         with self.reading() as connection:
-            value = select(tables.secret.c.value).where(tables.secret.c.name == _CASE_KEY)
-            return bytes(connection.execute(value).scalar_one())
+            return bytes(connection.execute(_KEY).scalar_one())
+
+    def _has_key(self, connection: Connection) -> bool:
+        return connection.execute(_KEY).first() is not None
 
     def _insert(self, table: Table) -> Any:
         return postgresql.insert(table) if self.engine.dialect.name == "postgresql" else sqlite.insert(table)
 
 
+_KEY: Final = select(tables.secret.c.value).where(tables.secret.c.name == _CASE_KEY)
 _EMPTY: Final = "The store is empty. Import something first: `heed import FILE --mapping NAME`, or `heed demo`."
-
-
-def _count(connection: Connection, table: Table, condition: Any) -> int:
-    return int(connection.execute(select(func.count()).select_from(table).where(condition)).scalar_one())

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import hashlib
 import json
-from contextlib import AbstractContextManager
+from contextlib import AbstractContextManager, nullcontext
 from typing import Final
 
 import pandas as pd
 from sqlalchemy import Connection, Table, delete, func, select
 
 from data import tables
+from data.inspection_log import results_at
 from data.store_tables import frame_of, insert_frame, plain_values
 
 
@@ -59,22 +60,32 @@ class Places(_Room):
         areas["neighbours"] = pd.Series([json.loads(text) for text in areas["neighbours"]], dtype="object")
         return areas
 
-    def read_offices(self) -> pd.DataFrame:
+    def read_offices(self, *, connection: Connection | None = None) -> pd.DataFrame:
         """The offices, sorted by code."""
-        return self._read(tables.office, ["office"])
+        return self._read(tables.office, ["office"], connection)
 
     def read_categories(self) -> pd.DataFrame:
         """The categories, sorted by code."""
         return self._read(tables.category, ["category"])
 
-    def read_inspections(self, as_of: int | None = None) -> pd.DataFrame:
-        """The inspections known strictly before `as_of` (seconds in UTC; None: all), oldest first."""
-        frame = self._read(tables.inspection, ["known_at", "at", "inspection_id"])
-        return frame if as_of is None else frame[frame["known_at"] < as_of].reset_index(drop=True)
+    def read_inspections(
+        self, as_of: int | None = None, *, recorded_by: int | None = None, last_import: int | None = None
+    ) -> pd.DataFrame:
+        """The newest result of each inspection among those known strictly before `as_of` (seconds in UTC; None: all).
 
-    def _read(self, table: Table, order: list[str]) -> pd.DataFrame:
-        with self.reading() as connection:
-            return frame_of(connection, select(table)).sort_values(order, ignore_index=True)
+        `recorded_by` (seconds in UTC; None: whenever) leaves out what only a later look at the source showed, and
+        `last_import` what only a later import brought; see `data.replay`. Oldest first; see `data.inspection_log`.
+        """
+        frame = self._read(tables.inspection, ["known_at", "at", "inspection_id"])
+        if recorded_by is not None:
+            frame = frame[(frame["recorded_at"] <= recorded_by).fillna(True)]
+        if last_import is not None:
+            frame = frame[(frame["import_id"] <= last_import).fillna(True)]
+        return results_at(frame, as_of)
+
+    def _read(self, table: Table, order: list[str], connection: Connection | None = None) -> pd.DataFrame:
+        with self.reading() if connection is None else nullcontext(connection) as opened:
+            return frame_of(opened, select(table)).sort_values(order, ignore_index=True)
 
 
 class Results(_Room):

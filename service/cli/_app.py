@@ -118,8 +118,9 @@ def progress(*, quiet: bool = False) -> Iterator[Step]:
 
         def step(text: str, done: int, total: int) -> None:
             if text not in tasks:
-                tasks[text] = bar.add_task(text, total=total)
-            bar.update(tasks[text], completed=done, total=total)
+                tasks[text] = bar.add_task(text, total=None)
+            # A total of 0 is not known yet.
+            bar.update(tasks[text], completed=done, total=total or None)
 
         yield step
 

@@ -254,3 +254,13 @@ def test_a_personal_column_in_a_real_file(refused, real_file, tmp_path):
     content = (tmp_path / "cases.parquet").read_bytes()
     message = refused(content, PersonalDataError, find_mapping("stlouis"), name="cases.parquet")
     has(message, "'CALLER_NAME': looks like something about a person", "--drop CALLER_NAME")
+
+
+def test_times_where_a_code_is_expected(refused, tmp_path):
+    """A Parquet column of times that is mapped to a vocabulary is read as text, and refused as words are."""
+    path = write_csv(tmp_path / "x.csv", [{}])
+    frame = pd.read_csv(path, dtype="str")
+    frame["via"] = pd.Timestamp("2024-03-01 10:00")
+    frame.to_parquet(tmp_path / "x.parquet")
+    message = refused((tmp_path / "x.parquet").read_bytes(), RowError, name="cases.parquet")
+    has(message, "column 'via'", "not in [vocabulary.via] of the mapping")

@@ -18,6 +18,7 @@ from data import tables
 from data.errors import InputError, LeakError, MappingError, RowError, UsageError
 from data.event_log import NEVER, fold_cases
 from data.import_cases import STEPS, import_file
+from data.import_intake import Sizes
 from data.store import Store
 from tests.support.exports import ROW, contents, fresh_schema, town, utc, write_csv
 
@@ -289,6 +290,25 @@ def test_progress_is_told_for_every_step(store, tmp_path):
         assert done == sorted(done)
 
 
+def test_progress_counts_the_rows_of_the_file(store, tmp_path):
+    """Whatever lies in memory at once, every step goes from none to all rows; how many there are is known when read."""
+    told: dict[str, list[tuple[int, int]]] = {}
+    path = write_csv(tmp_path / "a.csv", [{} for _ in range(9)])
+    import_file(
+        store,
+        path,
+        town(),
+        sizes=Sizes(chunk=4, at_once=3, buckets=16),
+        progress=lambda step, done, total: told.setdefault(step, []).append((done, total)),
+    )
+    assert told["read"] == [(0, 0), (4, 0), (8, 0), (9, 0), (9, 9)]
+    for step in ("check", "compare", "store"):
+        assert told[step][0] == (0, 9)
+        assert told[step][-1] == (9, 9)
+        assert told[step] == sorted(told[step])
+        assert len(told[step]) > 3
+
+
 @pytest.mark.parametrize("step", STEPS)
 def test_a_failure_at_any_step_leaves_nothing(store, tmp_path, step):
     """Whatever breaks, and wherever, the store is what it was."""
@@ -314,7 +334,7 @@ def _import_and_die(url: str, path: str, after: int) -> None:
 
 
 @pytest.mark.parametrize(
-    "after", [pytest.param(0, marks=pytest.mark.slow), 1, pytest.param(1500, marks=pytest.mark.slow)]
+    "after", [pytest.param(0, marks=pytest.mark.slow), 1, pytest.param(500, marks=pytest.mark.slow)]
 )
 def test_a_process_that_is_killed_in_the_middle_leaves_nothing(tmp_path, after):
     """Killed before, while and after rows are written; the store is what it was and the next import works."""

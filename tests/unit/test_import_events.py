@@ -92,6 +92,43 @@ def test_impossible_events_refuse_the_file(store, tmp_path, rows, message):
     assert store.sources().empty
 
 
+def test_an_opening_at_another_moment_than_the_stored_one_is_a_second_opening(store, tmp_path):
+    """A case opens once, in all files together; the very same opening again is no second one."""
+    import_file(store, write_rows(tmp_path / "a.csv", LIFE), log())
+    rows = [LIFE[0], event("replied", "03 09:00")]
+    assert import_file(store, write_rows(tmp_path / "b.csv", rows), log()).events_added == 1
+    moved = [{**LIFE[0], "at": "2024-05-02 09:00"}]
+    with pytest.raises(RowError, match="column 'what', row 1: a case has one event 'opened', and these have several"):
+        import_file(store, write_rows(tmp_path / "c.csv", moved), log())
+
+
+def test_what_is_left_of_a_case_whose_openings_were_set_aside_has_none(store, tmp_path):
+    """Setting both openings aside takes the ground from the other events; they are refused, or set aside too."""
+    rows = [LIFE[0], event("opened", "02 09:00"), event("closed", "04 10:00"), event("opened", "01 09:00", case="2")]
+    path = write_rows(tmp_path / "a.csv", rows)
+    with pytest.raises(RowError, match="column 'what', row 3: the case has no event 'opened'"):
+        import_file(store, path, log(), set_aside=["second_opening"])
+    report = import_file(store, path, log(), set_aside=["second_opening", "no_opening"])
+    assert report.events_added == 1
+    assert [(found.code, found.rows) for found in report.set_aside] == [
+        ("second_opening", (1, 2)),
+        ("no_opening", (3,)),
+    ]
+    assert len(fold_cases(store.read_events())) == 1
+
+
+def test_events_of_one_second_stay_in_the_order_of_the_file(store, tmp_path):
+    """Two transfers in the same minute: the office of the later row is the office."""
+    rows = [
+        LIFE[0],
+        *(event("transferred", "02 10:00", unit=unit) for unit in ("住建", "城管", "水务")),
+        *(event("transferred", "02 10:00", unit=unit, case="2") for unit in ("水务", "住建")),
+        event("opened", "01 09:00", case="2"),
+    ]
+    import_file(store, write_rows(tmp_path / "a.csv", rows), log())
+    assert sorted(fold_cases(store.read_events())["office"]) == ["住建", "水务"]
+
+
 def test_events_can_be_set_aside_like_cases(store, tmp_path):
     """An event of a kind that heed does not know is left out if the caller says so."""
     rows = [*LIFE, event("vanished", "06 08:00"), event("closed", "03 10:00", case="2")]

@@ -51,10 +51,10 @@ def _back_to_the_first_version(store: Store) -> None:
         command.upgrade(config, "0001")
         connection.execute(text("INSERT INTO secret VALUES (:name, :value)"), {"name": "case_key", "value": key})
         _insert(connection, "source", sources)
-        _insert(connection, "import_run", [{k: v for k, v in run.items() if k != "request_sha256"} for run in runs])
+        _insert(connection, "import_run", [{k: v for k, v in run.items() if k not in _ADDED} for run in runs])
         if connection.dialect.name == "postgresql":
             connection.execute(text("SELECT setval(pg_get_serial_sequence('import_run', 'import_id'), 1)"))
-        old = [{k: v for k, v in row.items() if k != "recorded_at"} for row in said]
+        old = [{k: v for k, v in row.items() if k not in ("recorded_at", "place")} for row in said]
         _insert(connection, "event", [{**row, "event_id": f"old{n:029d}"} for n, row in enumerate(old)])
     assert len(rows) == len(events)
 
@@ -63,6 +63,8 @@ _TABLES = {
     "sqlite": text("SELECT name FROM sqlite_master WHERE type = 'table' AND name NOT LIKE 'sqlite_%'"),
     "postgresql": text("SELECT tablename FROM pg_tables WHERE schemaname = current_schema()"),
 }
+
+_ADDED = ("request_sha256", "newest_known_at")
 
 _CASCADE = {"sqlite": "", "postgresql": " CASCADE"}
 
@@ -78,13 +80,14 @@ def test_an_older_store_comes_up_to_date(store, tmp_path):
     """Every event is there, the ids are those of today (so the same file adds nothing), and looks are dated."""
     file = write_csv(tmp_path / "town.csv", ROWS)
     told = import_file(store, file, town())
-    before, ids = store.read_events(), _ids(store)
+    before, ids, known = store.read_events(), _ids(store), store.last_known_at()
     _back_to_the_first_version(store)
     with store.reading() as connection:
         assert stored_version(connection) == "0001"
     store._prepare(create=True)
     pd.testing.assert_frame_equal(store.read_events(), before)
     assert _ids(store) == ids
+    assert store.last_known_at() == known
     with store.reading() as connection:
         looks = connection.execute(text("SELECT DISTINCT recorded_at FROM event")).scalars().all()
         assert looks == [told.extracted_at]
@@ -96,4 +99,4 @@ def test_an_older_store_comes_up_to_date(store, tmp_path):
 
 def _ids(store: Store) -> list[str]:
     with store.reading() as connection:
-        return sorted(connection.execute(text("SELECT event_id FROM event")).scalars())
+        return sorted(connection.execute(text("SELECT case_id || event_id FROM event")).scalars())

@@ -14,9 +14,9 @@ from alembic.runtime.migration import MigrationContext
 from sqlalchemy import text
 
 from data.errors import StoreError, UsageError
+from data.event_names import event_ids
 from data.schema import EVENT_COLUMNS
 from data.store import ImportRun, Store
-from data.store_tables import event_ids
 from data.tables import metadata
 from tests.support.exports import contents, fresh_schema
 
@@ -357,3 +357,41 @@ def test_two_imports_at_once_wait_for_each_other(url):
     with Store.open(url) as store:
         assert len(store.read_events()) == 400
         assert len(store.read_events(source="one")) == 200
+
+
+def test_an_empty_text_is_no_null(store):
+    """Commas, quotes, line breaks and empty texts come back as they went in, on both engines, new or not."""
+    odd = ["", 'a "quoted", one', "line\nbreak", "\\N", "北街", None]
+    frame = events(6).assign(area=pd.Series(odd, dtype="str"))
+    store.add_events(run(), frame)
+    assert [None if pd.isna(area) else area for area in store.read_events()["area"]] == odd
+    # The second import of a source goes another way on PostgreSQL.
+    later = events(6, start=10).assign(area=pd.Series(odd, dtype="str"))
+    result = store.add_events(run(file_sha256="2"), pd.concat([later, frame]))
+    assert (result.events_added, result.events_known_already) == (6, 6)
+    assert [None if pd.isna(area) else area for area in store.read_events()["area"]] == odd * 2
+
+
+def test_what_is_equal_in_time_comes_back_as_it_was_written(store):
+    """Of two transfers in one second the later row holds, and what a later import says of that second comes last."""
+    first = pd.concat([events(1), events(3, kind="transferred").assign(case_id="0" * 32, at=1500, known_at=2500)])
+    first["office"] = pd.Series([None, "C", "A", "B"], index=first.index, dtype="str")
+    store.add_events(run(), first)
+    later = first.iloc[1:2].assign(office="0")
+    store.add_events(run(file_sha256="2"), later)
+    assert store.read_events()["office"].tolist()[1:] == ["C", "A", "B", "0"]
+
+
+def test_the_latest_moment_counts_events_and_looks(store):
+    """An event may be known after the moment of the file; a later file without events moves the end all the same."""
+    store.add_events(run(extracted_at=100), events(2))
+    assert store.last_known_at() == 2001
+    store.add_events(run(file_sha256="2", extracted_at=5000, cases=1), events(0))
+    assert store.last_known_at() == 5000
+
+
+def test_progress_while_storing_is_counted_in_events(store):
+    """Every part tells how many of how many events are stored."""
+    told = []
+    store.add_events(run(), events(3), progress=lambda *step: told.append(step))
+    assert told == [("store", 3, 3)]
