@@ -50,13 +50,16 @@ class LinearPart:
     intercept: float
 
     @classmethod
-    def fit(cls, features: pd.DataFrame, outcome: Floats) -> Self:
-        """Fit to n cases: those of `COLUMNS` that `features` has, and `outcome`, (n,) of 0 and 1."""
+    def fit(cls, features: pd.DataFrame, outcome: Floats, weight: Floats | None = None) -> Self:
+        """Fit to n cases: those of `COLUMNS` that `features` has, and `outcome`, (n,) of 0 and 1.
+
+        `weight` (n,) says how much each counts; all alike when None.
+        """
         columns = tuple(name for name in COLUMNS if name in features)
         values = features[[*columns]].to_numpy(np.float64)
         mean, spread = values.mean(axis=0), values.std(axis=0)
         scale = np.where(spread > 0, spread, 1.0)
-        model = LogisticRegression(C=_RIDGE, max_iter=500).fit((values - mean) / scale, outcome)
+        model = LogisticRegression(C=_RIDGE, max_iter=500).fit((values - mean) / scale, outcome, sample_weight=weight)
         return cls(columns, mean, scale, np.asarray(model.coef_[0]), float(model.intercept_[0]))
 
     def parts(self, features: pd.DataFrame) -> pd.DataFrame:

@@ -80,7 +80,7 @@ class RiskModel:
         Columns that `fit` saw, in order.
     booster_ : lightgbm.Booster
     linear_ : LinearPart
-    evidence_ : dict, category -> matured training cases
+    evidence_ : dict, category -> matured training cases, each counted as far as its label is believed
     calibration_ : Calibration
     trained_before_ : int
         Seconds in UTC; no outcome known later went into the model.
@@ -94,7 +94,15 @@ class RiskModel:
     threads: int = 1
     card: dict[str, Any] = field(default_factory=dict)
 
-    def fit(self, matrix: Matrix, outcome: Floats, *, cut: int, calibration: Calibration | None = None) -> Self:
+    def fit(
+        self,
+        matrix: Matrix,
+        outcome: Floats,
+        *,
+        cut: int,
+        calibration: Calibration | None = None,
+        weight: Floats | None = None,
+    ) -> Self:
         """Fit to n matured landmarks.
 
         Parameters
@@ -104,12 +112,20 @@ class RiskModel:
         cut : seconds in UTC; the moment up to which outcomes are known. Cases count the less the longer before it
             they were opened (half at the middle of the history): offices change.
         calibration : put on the score; none when not given
+        weight : (n,) not negative; how far each outcome is believed, see `data.quality.label_trust`. A case of weight 0
+            teaches nothing and is no evidence. All count in full when None.
 
         Raises
         ------
         NotEnoughDataError
-            With fewer than 200 cases, or with one outcome only.
+            With fewer than 200 cases that teach, or with one outcome only.
         """
+        if weight is not None and (weight < 1).any():
+            taught = weight > 0
+            matrix, outcome, weight = matrix.rows(taught), outcome[taught], weight[taught]
+        else:
+            # Full weights are no weights, to the bit.
+            weight = None
         _require_enough(outcome)
         self.feature_names_in_ = list(matrix.features.columns)
         opened = matrix.landmarks["landmark_at"].to_numpy("int64")
@@ -117,14 +133,15 @@ class RiskModel:
         data = lgb.Dataset(
             matrix.features,
             label=outcome,
-            weight=0.5 ** ((cut - opened) / half_life),
+            weight=0.5 ** ((cut - opened) / half_life) * (1.0 if weight is None else weight),
             init_score=base_score(matrix),
             free_raw_data=True,
         )
         self.booster_ = lgb.train({**PARAMETERS, "num_threads": self.threads}, data, num_boost_round=self.rounds)
-        self.linear_ = LinearPart.fit(matrix.features, outcome)
-        counted = matrix.landmarks["category"].value_counts()
-        self.evidence_ = {str(name): int(count) for name, count in sorted(counted.items())}
+        self.linear_ = LinearPart.fit(matrix.features, outcome, weight)
+        believed = pd.Series(np.ones(len(outcome)) if weight is None else weight)
+        counted = believed.groupby(matrix.landmarks["category"].to_numpy()).sum()
+        self.evidence_ = {str(name): round(count) for name, count in sorted(counted.items())}
         self.calibration_ = calibration or Calibration()
         self.trained_before_ = cut
         self.n_train_ = len(outcome)

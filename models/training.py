@@ -1,11 +1,16 @@
-"""Making a model from a history, and asking how good such a model would have been."""
+"""Making a model from a history, and asking how good such a model would have been.
+
+Labels are believed as far as label trust goes (`data.quality.label_trust`): a case teaches with the weight of its
+cohort's grade (`GRADE_WEIGHTS`: D not at all, the others in full), which is worked out at the cut from what was known
+before it. A back-test judges by all matured cases and, beside that, by those whose labels are trusted (grades A and B).
+"""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from itertools import product
-from typing import Any, Final
+from typing import Any, Final, Literal
 
 import numpy as np
 import pandas as pd
@@ -13,16 +18,18 @@ from numpy.typing import NDArray
 
 from data.errors import NotEnoughDataError, UsageError
 from data.event_log import fold_cases, is_near_instant, known_before
+from data.quality.label_trust import TRUSTED, LabelTrust, trust
 from features.matrix import Matrix, opening_matrix
 from features.outcomes import OUTCOMES, Outcome, late
 from models.baselines import baseline_probabilities
 from models.calibration import Calibration
 from models.evaluate import Figures, figures, log_loss, reliability
-from models.risk import DEFAULT_BELIEF, DEFAULT_LINEAR, RiskModel
+from models.risk import DEFAULT_BELIEF, DEFAULT_LINEAR, FEWEST_CASES, RiskModel
 from models.splits import TimeSplit, split_at, split_at_share
 
 Floats = NDArray[np.float64]
 Progress = Callable[[str, int, int], None]
+Believe = Literal["graded", "all"]
 
 # How the parts of a risk are weighted, and its calibration, are measured on the newest fifth of the matured cases with
 # a model made from those before. That is only done if the older model had half a year to learn from: a model of a few
@@ -46,6 +53,9 @@ class History:
     outcome : the outcome of every case, as known before `as_of`
     as_of : seconds in UTC
     near_instant : cases left out because they were closed within a minute of opening
+    events : the events known before `as_of`; None where labels are all to be believed
+    time_zone : of the offices
+    observed_until : how far each case was followed, by `case_id`; None for all up to `as_of`
     """
 
     matrix: Matrix
@@ -53,6 +63,22 @@ class History:
     outcome: Outcome
     as_of: int
     near_instant: int
+    events: pd.DataFrame | None = None
+    time_zone: str = "UTC"
+    observed_until: pd.Series | None = None
+
+    def trust_at(self, moment: int) -> LabelTrust | None:
+        """Label trust as it could have been worked out at a moment, from what was known strictly before it.
+
+        None where the history was built without its events.
+        """
+        if self.events is None:
+            return None
+        known = known_before(self.events, moment)
+        if known.empty:
+            return None
+        cases = self.cases if moment >= self.as_of else fold_cases(known)
+        return trust(cases, known, moment, self.time_zone, self.observed_until)
 
     @classmethod
     def build(
@@ -66,8 +92,11 @@ class History:
         names: Sequence[str] | None = None,
         outcome: str = "late",
         observed_until: pd.Series | None = None,
+        believe: Believe = "graded",
     ) -> History:
         """Read the history as it was known strictly before `as_of`.
+
+        `believe` "graded" weighs training cases by label trust; "all" believes every label in full.
 
         Raises
         ------
@@ -97,19 +126,31 @@ class History:
         if observed_until is not None:
             followed = observed_until.reindex(cases["case_id"]).fillna(as_of).to_numpy("int64")
         instant = is_near_instant(cases["opened_at"].to_numpy("int64"), cases["first_closed_at"].to_numpy("int64"))
-        return cls(matrix, cases, late(cases, as_of=as_of, observed_until=followed), as_of, int(instant.sum()))
+        return cls(
+            matrix,
+            cases,
+            late(cases, as_of=as_of, observed_until=followed),
+            as_of,
+            int(instant.sum()),
+            events=known if believe == "graded" else None,
+            time_zone=time_zone,
+            observed_until=observed_until,
+        )
 
 
 def train(history: History, *, cut: int | None = None, rounds: int = 300, threads: int = 1) -> RiskModel:
     """A model of what was known at `cut` (the history's as-of when not given).
 
+    The model's card says how many training cases had each grade of label trust (`label_trust`).
+
     Raises
     ------
     NotEnoughDataError
-        With fewer than 200 matured cases, or one outcome only.
+        With fewer than 200 matured cases that teach, or one outcome only.
     """
     moment = history.as_of if cut is None else cut
     split = split_at(history.cases, history.outcome, cut=moment, as_of=history.as_of)
+    weight, grades = _weights(history, split.train, moment)
     tuned = _tune(history, split, rounds, threads)
     model = RiskModel(
         outcome=history.outcome.name,
@@ -119,7 +160,20 @@ def train(history: History, *, cut: int | None = None, rounds: int = 300, thread
         linear_weight=tuned.linear_weight,
     )
     value = history.outcome.value[split.train]
-    return model.fit(history.matrix.rows(split.train), value, cut=moment, calibration=tuned.calibration)
+    matrix = history.matrix.rows(split.train)
+    model.fit(matrix, value, cut=moment, calibration=tuned.calibration, weight=weight)
+    if grades:
+        model.card["label_trust"] = grades
+    return model
+
+
+def _weights(history: History, chosen: NDArray[np.bool_], moment: int) -> tuple[Floats | None, dict[str, int]]:
+    """How far the labels of the chosen cases are believed at a moment, and how many have each grade."""
+    judged = history.trust_at(moment)
+    if judged is None:
+        return None, {}
+    cases = history.cases[chosen]
+    return judged.weight_of(cases).to_numpy(np.float64), judged.grade_counts(cases)
 
 
 @dataclass(frozen=True, slots=True)
@@ -144,7 +198,12 @@ def _tune(history: History, split: TimeSplit, rounds: int, threads: int) -> _Tun
         return _Tuned()
     value = history.outcome.value
     model = RiskModel(rounds=rounds, threads=threads)
-    model.fit(history.matrix.rows(before), value[before], cut=earlier)
+    taught, _grades = _weights(history, before, earlier)
+    model.fit(history.matrix.rows(before), value[before], cut=earlier, weight=taught)
+    # Weighing and calibrating go by labels too: by those that are believed at the cut.
+    believed, _grades = _weights(history, after, split.cut)
+    if believed is not None:
+        after[after] = believed > 0
     later, outcome = history.matrix.rows(after), value[after]
     tried = []
     for belief, weight in product(_BELIEFS, _LINEAR_WEIGHTS):
@@ -162,6 +221,9 @@ class Backtest:
     Attributes
     ----------
     model, baselines : figures on the same test cases
+    trusted : the model's figures on the test cases whose labels are trusted (grades A and B, judged at the history's
+        as-of); None where there are too few, or of one outcome only
+    grades : training cases by grade of label trust at the cut, and test cases by grade at the as-of
     cut_at : seconds in UTC
     n_train, n_test : cases
     near_instant : cases left out because they were closed within a minute of opening
@@ -183,6 +245,8 @@ class Backtest:
     curve: dict[str, Floats]
     features: list[str]
     importance: dict[str, float]
+    trusted: Figures | None = None
+    grades: dict[str, dict[str, int]] = field(default_factory=dict)
 
     def as_dict(self) -> dict[str, Any]:
         """Plain values for JSON; `cut_at` in seconds."""
@@ -201,6 +265,8 @@ class Backtest:
             "reliability": {name: [float(v) for v in values] for name, values in self.curve.items()},
             "features": self.features,
             "importance_points": self.importance,
+            "trusted": None if self.trusted is None else self.trusted.as_dict(),
+            "label_trust": self.grades,
         }
 
 
@@ -231,6 +297,7 @@ def backtest(
             f"No case opened after the cut has a known outcome yet (split {share:g}). Choose an earlier split."
         )
     probability = model.predict_proba(tested)
+    trusted, grades = _on_trusted(history, split, probability)
     baselines = baseline_probabilities(learned, value[split.train], tested)
     step("back-test", 3, 3)
     return Backtest(
@@ -246,7 +313,23 @@ def backtest(
         curve=reliability(value[split.test], probability),
         features=model.feature_names_in_,
         importance=_importance(model, tested),
+        trusted=trusted,
+        grades={"train": model.card["label_trust"], "test": grades} if grades else {},
     )
+
+
+def _on_trusted(history: History, split: TimeSplit, probability: Floats) -> tuple[Figures | None, dict[str, int]]:
+    """Figures on the test cases with trusted labels, and the test cases by grade."""
+    judged = history.trust_at(history.as_of)
+    if judged is None:
+        return None, {}
+    cases = history.cases[split.test]
+    trusted = judged.grade_of(cases).isin(TRUSTED).to_numpy()
+    outcome = history.outcome.value[split.test][trusted]
+    counts = judged.grade_counts(cases)
+    if len(outcome) < FEWEST_CASES or outcome.min() == outcome.max():
+        return None, counts
+    return figures(outcome, probability[trusted]), counts
 
 
 def _importance(model: RiskModel, tested: Matrix) -> dict[str, float]:

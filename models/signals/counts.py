@@ -17,6 +17,7 @@ from data.errors import InputError, NotEnoughDataError, UsageError
 from data.event_log import NEAR_INSTANT_SECONDS, NEVER
 
 Ints = NDArray[np.int64]
+Bools = NDArray[np.bool_]
 
 # Stands in the place of the area or category that was summed away.
 ALL: Final = "*"
@@ -39,6 +40,15 @@ class WeeklyCounts:
     time_zone: str
     as_of: int
     left_out: dict[str, int]  # cases that are no report, by reason
+    # (n_weeks, n_series), False where a week was not recorded for a series and is not compared with; None: all were
+    recorded: Bools | None = None
+
+    def recorded_as(self, recorded: Bools) -> WeeklyCounts:
+        """The same counts, with the weeks in which each series was recorded; see `data.quality.recording`."""
+        if recorded.shape != self.matrix.shape:
+            raise UsageError(f"Expected recorded weeks of shape {self.matrix.shape}, got {recorded.shape}.")
+        # Nothing left out is the same as not saying anything, to the bit.
+        return replace(self, recorded=None if recorded.all() else recorded)
 
     def newest(self) -> int:
         """Start of the newest complete week."""
@@ -49,12 +59,14 @@ class WeeklyCounts:
         n = int(np.searchsorted(self.weeks, week, side="right"))
         if n == 0 or self.weeks[n - 1] != week:
             raise UsageError("Expected the start of one of the weeks counted; see WeeklyCounts.weeks.")
-        return replace(self, matrix=self.matrix[:n], weeks=self.weeks[:n])
+        kept = None if self.recorded is None or self.recorded[:n].all() else self.recorded[:n]
+        return replace(self, matrix=self.matrix[:n], weeks=self.weeks[:n], recorded=kept)
 
     def totals(self, over: Literal["area", "category", "both"]) -> WeeklyCounts:
         """Sums over all areas (one series per category), over all categories (one per area), or over both.
 
-        The name summed away is `ALL` ("*"). Sums agree: they are made of the very same reports.
+        The name summed away is `ALL` ("*"). Sums agree: they are made of the very same reports. A sum counts as
+        recorded where all its parts with any report were.
         """
         keys = self.series.copy()
         for name in ("area", "category"):
@@ -65,7 +77,12 @@ class WeeklyCounts:
         matrix = np.zeros((n_groups, len(self.weeks)), dtype=np.int64)
         np.add.at(matrix, groups, self.matrix.T)
         series = keys.drop_duplicates().sort_values(["area", "category"], ignore_index=True)
-        return replace(self, matrix=np.ascontiguousarray(matrix.T), series=series)
+        whole = replace(self, matrix=np.ascontiguousarray(matrix.T), series=series, recorded=None)
+        if self.recorded is None:
+            return whole
+        missing = np.zeros((n_groups, len(self.weeks)), dtype=bool)
+        np.logical_or.at(missing, groups, (~self.recorded & (self.matrix.sum(axis=0) > 0)).T)
+        return whole.recorded_as(np.ascontiguousarray(~missing.T))
 
 
 def weekly_counts(cases: pd.DataFrame, *, as_of: int, time_zone: str, weeks: int | None = None) -> WeeklyCounts:

@@ -52,6 +52,8 @@ EXTRA_COLUMNS: Final = ("window_weeks", "method_reason", "weeks_of_past")
 # signal among many series. That depends on the expectation and not on the week's count, so leaving the others out of
 # the family is fair.
 _SILENCE_POSSIBLE: Final = 0.001
+# Why a series may have no judgement at all: its past is too short, or its newest week was not recorded.
+_UNJUDGED: Final = ("too_short", "not_recorded")
 # Weeks in a row are counted back so far and no further.
 _LONGEST_RUN: Final = 12
 
@@ -88,6 +90,9 @@ class SignalSettings:
 
 def detect_signals(counts: WeeklyCounts, *, settings: SignalSettings | None = None) -> pd.DataFrame:
     """Weak signals of the newest complete week.
+
+    Weeks that `counts.recorded` leaves out are no past to compare with, and a series whose newest week is left out
+    raises no signal: that a recording stopped is one finding (`data.quality.recording`), and not many silences.
 
     Returns
     -------
@@ -179,13 +184,16 @@ class _Evidence:
 
 def _gather(counts: WeeklyCounts, settings: SignalSettings) -> _Evidence:
     cross = _cross(counts)
-    short = judge_by_short_past(counts.matrix, cross, settings.short_past, band=settings.band)
+    recorded = counts.recorded
+    short = judge_by_short_past(counts.matrix, cross, settings.short_past, band=settings.band, recorded=recorded)
     judgements: tuple[WindowJudgement, ...] = short.windows
     methods = ["short_past"] * len(judgements)
     week = next(judgement for judgement in judgements if judgement.weeks == 1)
     long = np.zeros(counts.matrix.shape[1], dtype=bool)
-    if long_enough(counts.matrix, cross, settings.long_past).any():
-        by_long = judge_by_long_past(counts.matrix, cross, _mondays(counts), settings.long_past, band=settings.band)
+    if long_enough(counts.matrix, cross, settings.long_past, recorded).any():
+        by_long = judge_by_long_past(
+            counts.matrix, cross, _mondays(counts), settings.long_past, band=settings.band, recorded=recorded
+        )
         long = ~np.isnan(by_long.rise_p)
         week = _prefer(long, by_long, week)
         judgements, methods = (*judgements, by_long), [*methods, "long_past"]
@@ -212,9 +220,15 @@ def _prefer(where: Bools, first: WindowJudgement, second: WindowJudgement) -> Wi
 def _reasons(counts: WeeklyCounts, long: Bools, weeks_of_past: Ints, settings: SignalSettings) -> NDArray[np.str_]:
     years = settings.long_past.least_years * 52
     short = weeks_of_past < settings.short_past.least_baseline_weeks
+    n_weeks = len(counts.weeks)
     thin = len(counts.weeks) > years + settings.long_past.regression.half_window
     reason = np.where(long, "years_of_past", "thin_counts" if thin else "months_of_past")
-    return np.where(short, "too_short", reason)
+    if counts.recorded is None:
+        return np.where(short, "too_short", reason)
+    reference = settings.short_past.baseline_weeks + max(settings.short_past.windows)
+    partly = ~counts.recorded[max(n_weeks - reference, 0) :].all(axis=0) & ~long
+    reason = np.where(partly, "partly_recorded", reason)
+    return np.where(counts.recorded[-1], np.where(short, "too_short", reason), "not_recorded")
 
 
 def _direction_rows(
@@ -236,8 +250,8 @@ def _direction_rows(
     methods = np.array(evidence.methods)[choice]
     untested = np.isnan(raw[choice, columns])
     names = [
-        "too_short" if short else f"{method}_{weeks}w"
-        for short, method, weeks in zip(evidence.reasons == "too_short", methods, windows, strict=True)
+        str(reason) if reason in _UNJUDGED else f"{method}_{weeks}w"
+        for reason, method, weeks in zip(evidence.reasons, methods, windows, strict=True)
     ]
     return pd.DataFrame(
         {

@@ -25,6 +25,8 @@ Bools = NDArray[np.bool_]
 _WEEKS_A_YEAR = 52
 # How much more than Poisson the other areas are taken to vary when the movement is estimated from one week.
 _DISPERSION = 1.5
+# A stretch of weeks that were not recorded, up to this long, is filled from the weeks around it.
+_FILLED_WEEKS = 8
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,9 +39,9 @@ class LongPastSettings:
     regression: FarringtonSettings = field(default_factory=FarringtonSettings)
 
 
-def long_enough(matrix: Ints, cross: Cross, settings: LongPastSettings) -> Bools:
+def long_enough(matrix: Ints, cross: Cross, settings: LongPastSettings, recorded: Bools | None = None) -> Bools:
     """Which series have both the weeks and the counts for the regression; (n_series,)."""
-    since = recorded_since(matrix, cross)
+    since = _since(matrix, cross, recorded)
     weeks = len(matrix) - 1 - since
     needed = settings.least_years * _WEEKS_A_YEAR + settings.regression.half_window
     counted = np.where(np.arange(len(matrix) - 1)[:, None] >= since, matrix[:-1], 0).sum(axis=0)
@@ -48,7 +50,13 @@ def long_enough(matrix: Ints, cross: Cross, settings: LongPastSettings) -> Bools
 
 
 def judge_by_long_past(
-    matrix: Ints, cross: Cross, dates: Dates, settings: LongPastSettings, *, band: float = 0.8
+    matrix: Ints,
+    cross: Cross,
+    dates: Dates,
+    settings: LongPastSettings,
+    *,
+    band: float = 0.8,
+    recorded: Bools | None = None,
 ) -> WindowJudgement:
     """Judge the newest week of every series by the same weeks of earlier years.
 
@@ -57,6 +65,8 @@ def judge_by_long_past(
     matrix : (n_weeks, n_series) counts, oldest week first
     dates : (n_weeks,) local dates of the weeks' Mondays
     band : share of counts between `lower` and `upper` when nothing has changed
+    recorded : (n_weeks, n_series), False for weeks to leave out of a series; None for none. Up to eight of them are
+        filled with the mean of the weeks around; a longer stretch ends the past that is used.
 
     Returns
     -------
@@ -64,26 +74,53 @@ def judge_by_long_past(
     """
     n_series = matrix.shape[1]
     observed = matrix[-1].astype(float)
-    use = np.flatnonzero(long_enough(matrix, cross, settings))
+    use = np.flatnonzero(long_enough(matrix, cross, settings, recorded))
     usual, dispersion, error = (np.full(n_series, np.nan) for _ in range(3))
     past = np.zeros(n_series)
     # Series enter with as many whole years as each has, so one with a late start does not shorten the others.
-    years = _years(matrix, cross, settings)
+    years = _years(matrix, cross, settings, recorded)
+    known = matrix if recorded is None else _filled(matrix, recorded)
     for span in np.unique(years[use]):
         rows = use[years[use] == span]
         regression = replace(settings.regression, years_back=int(span))
-        result = farrington_flexible(matrix[:, rows].astype(float), len(matrix) - 1, settings=regression, dates=dates)
+        result = farrington_flexible(known[:, rows].astype(float), len(matrix) - 1, settings=regression, dates=dates)
         usual[rows], dispersion[rows], error[rows] = (
             result.expected,
             result.dispersion,
             result.standard_error,
         )
-        past[rows] = matrix[-span * _WEEKS_A_YEAR :, rows].sum(axis=0)
+        past[rows] = known[-span * _WEEKS_A_YEAR :, rows].sum(axis=0)
     return _judge(observed, usual, dispersion, error, past, cross, band)
 
 
-def _years(matrix: Ints, cross: Cross, settings: LongPastSettings) -> Ints:
-    weeks = len(matrix) - 1 - recorded_since(matrix, cross) - settings.regression.half_window
+def _since(matrix: Ints, cross: Cross, recorded: Bools | None) -> Ints:
+    """First row of the past that is used; beyond the newest week where that one was not recorded."""
+    since = recorded_since(matrix, cross)
+    if recorded is None:
+        return since
+    for series in np.flatnonzero(~recorded.all(axis=0)):
+        missing = np.flatnonzero(~recorded[:, series])
+        stretches = np.split(missing, np.flatnonzero(np.diff(missing) > 1) + 1)
+        ends = [int(one[-1]) + 1 for one in stretches if len(one) > _FILLED_WEEKS or one[0] <= since[series]]
+        since[series] = max([int(since[series]), *ends])
+        if missing[-1] == len(matrix) - 1:
+            since[series] = len(matrix)
+    return since
+
+
+def _filled(matrix: Ints, recorded: Bools) -> Floats:
+    """The counts, with weeks that were not recorded filled with the mean of those within eight weeks of them."""
+    known = matrix.astype(float)
+    for series in np.flatnonzero(~recorded.all(axis=0)):
+        for week in np.flatnonzero(~recorded[:, series]):
+            near = slice(max(week - _FILLED_WEEKS, 0), week + _FILLED_WEEKS + 1)
+            there = recorded[near, series]
+            known[week, series] = matrix[near, series][there].mean() if there.any() else 0.0
+    return known
+
+
+def _years(matrix: Ints, cross: Cross, settings: LongPastSettings, recorded: Bools | None) -> Ints:
+    weeks = len(matrix) - 1 - _since(matrix, cross, recorded) - settings.regression.half_window
     # A calendar year is a day longer than 52 weeks; one week is kept in hand for it.
     years: Ints = np.clip((weeks - 1) // _WEEKS_A_YEAR, 1, settings.regression.years_back)
     return years

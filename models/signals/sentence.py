@@ -49,6 +49,15 @@ _REASONS: Final[dict[str, dict[Language, str]]] = {
         "elsewhere: there are too few reports, or too few years, for a seasonal regression.",
         "zh": "与自身此前 {weeks} 周的水平以及同类问题在其他区域的变化相比：报告太少或年份太少，无法做季节回归。",
     },
+    "partly_recorded": {
+        "en": "Compared with its own level over {weeks} earlier weeks, and with how the same type of problem moved "
+        "elsewhere: weeks in which it was not recorded are left out.",
+        "zh": "与自身此前 {weeks} 周的水平以及同类问题在其他区域的变化相比：未记录的各周不计在内。",
+    },
+    "not_recorded": {
+        "en": "Not judged: this is not recorded at present. Before that there are {weeks} weeks to compare with.",
+        "zh": "不作判断：目前没有登记；此前有 {weeks} 周可比。",
+    },
     "years_of_past": {
         "en": "Compared with the same season of its own earlier years, with its own level over {weeks} earlier weeks, "
         "and with how the same type of problem moved elsewhere.",

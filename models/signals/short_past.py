@@ -18,7 +18,7 @@ The gamma-Poisson shrinkage is that of Clayton and Kaldor (1987), Biometrics 43:
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Final
 
 import numpy as np
@@ -94,6 +94,7 @@ def judge_by_short_past(
     settings: ShortPastSettings = ShortPastSettings(),
     *,
     band: float = 0.8,
+    recorded: Bools | None = None,
 ) -> ShortPastResult:
     """Judge the newest weeks of every series by the weeks before.
 
@@ -102,6 +103,8 @@ def judge_by_short_past(
     matrix : (n_weeks, n_series) counts, oldest week first
     cross : which series share an area, which a category
     band : share of counts between `lower` and `upper` when nothing has changed
+    recorded : (n_weeks, n_series), False for weeks to leave out of a series; None for none. A window that holds such a
+        week is not judged, and the series says nothing about its siblings in it.
 
     Returns
     -------
@@ -110,12 +113,15 @@ def judge_by_short_past(
         series begins in the week after its category, and its area, were first seen anywhere; with the first week of
         `matrix` if they were seen then.
     """
-    baseline = _baseline(matrix, cross, settings)
+    baseline = _baseline(matrix, cross, settings, recorded)
     if not baseline.usable.any():
         return ShortPastResult(tuple(_nothing(matrix, k) for k in settings.windows), baseline.weeks)
     laws = {k: _law(baseline, cross, k) for k in {1, *settings.windows}}
     level, uncertainty = _level(baseline, cross, laws[1])
-    judged = (_judge_window(matrix, baseline, cross, k, level, uncertainty, laws[k], band) for k in settings.windows)
+    judged = (
+        _judge_window(matrix, _whole(baseline, recorded, k), cross, k, level, uncertainty, laws[k], band)
+        for k in settings.windows
+    )
     return ShortPastResult(tuple(judged), baseline.weeks)
 
 
@@ -134,10 +140,21 @@ def recorded_since(matrix: Ints, cross: Cross) -> Ints:
     return since
 
 
-def _baseline(matrix: Ints, cross: Cross, settings: ShortPastSettings) -> _Baseline:
+def _whole(baseline: _Baseline, recorded: Bools | None, k: int) -> _Baseline:
+    """The baseline with only the series whose newest `k` weeks were all recorded."""
+    if recorded is None:
+        return baseline
+    usable = baseline.usable & recorded[-k:].all(axis=0)
+    rate, total = np.where(usable, baseline.rate, 0.0), np.where(usable, baseline.total, 0.0)
+    return replace(baseline, usable=usable, rate=rate, total=total)
+
+
+def _baseline(matrix: Ints, cross: Cross, settings: ShortPastSettings, recorded: Bools | None) -> _Baseline:
     end = max(len(matrix) - max(settings.windows), 0)
     start = max(end - settings.baseline_weeks, 0)
     seen: Bools = np.arange(start, end)[:, None] >= recorded_since(matrix, cross)
+    if recorded is not None:
+        seen = seen & recorded[start:end]
     weeks = seen.sum(axis=0)
     usable = weeks >= settings.least_baseline_weeks
     seen &= usable
