@@ -12,7 +12,7 @@ import json
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
-from sqlalchemy import select
+from sqlalchemy import ColumnElement, select, true
 
 from data import tables
 from data.event_log import NEVER
@@ -23,8 +23,16 @@ from data.store_tables import frame_of
 Seconds = NDArray[np.int64]
 
 
-def observed_until(store: Store) -> pd.Series:
+def observed_until(store: Store, *, recorded_by: int | None = None, last_import: int | None = None) -> pd.Series:
     """When each case was last looked at.
+
+    Parameters
+    ----------
+    store : Store
+    recorded_by : int, seconds in UTC
+        Leave out later looks, and cases that only they showed; None: none are later.
+    last_import : int
+        Leave out what later imports brought; None: none are later.
 
     Returns
     -------
@@ -32,24 +40,31 @@ def observed_until(store: Store) -> pd.Series:
         The latest snapshot, of all imports of the case's own source, that covers the moment at which the case was
         opened; and no earlier than the case's last event became known.
     """
+    event = tables.event.c
+    chosen: ColumnElement[bool] = true()
+    if recorded_by is not None:
+        chosen = chosen & (event.recorded_at <= recorded_by)
+    if last_import is not None:
+        chosen = chosen & (event.import_id <= last_import)
     with store.reading() as connection:
-        opened = frame_of(
-            connection,
-            select(tables.event.c.case_id, tables.event.c.source, tables.event.c.at).where(
-                tables.event.c.kind == EventKind.OPENED.value
-            ),
-        ).drop_duplicates("case_id")
-        newest = frame_of(connection, select(tables.event.c.case_id, tables.event.c.known_at))
+        openings = select(event.case_id, event.source, event.at).where(chosen, event.kind == EventKind.OPENED.value)
+        opened = frame_of(connection, openings).drop_duplicates("case_id")
+        newest = frame_of(connection, select(event.case_id, event.known_at).where(chosen))
+        imports = store.imports(connection=connection)
+    if last_import is not None:
+        imports = imports[imports["import_id"] <= last_import]
     seen = newest.groupby("case_id")["known_at"].max().reindex(opened["case_id"]).to_numpy("int64").copy()
     moments, sources = opened["at"].to_numpy("int64"), opened["source"].to_numpy()
-    imports = store.imports()
     for source in set(imports["source"]):
         own = sources == source
-        seen[own] = latest_looks(moments[own], seen[own], imports[imports["source"] == source])
+        looks = imports[imports["source"] == source]
+        seen[own] = latest_looks(moments[own], seen[own], looks, recorded_by=recorded_by)
     return pd.Series(seen, index=pd.Index(opened["case_id"], name="case_id"), name="observed_until")
 
 
-def latest_looks(opened_at: Seconds, seen: Seconds, imports: pd.DataFrame) -> Seconds:
+def latest_looks(
+    opened_at: Seconds, seen: Seconds, imports: pd.DataFrame, *, recorded_by: int | None = None
+) -> Seconds:
     """When cases of one source were last looked at: the latest snapshot of all its imports that each belongs to.
 
     A file of other cases is no look at these. Which cases a snapshot covers is judged by when they were opened.
@@ -59,10 +74,19 @@ def latest_looks(opened_at: Seconds, seen: Seconds, imports: pd.DataFrame) -> Se
     opened_at : (n,) int64 seconds in UTC
     seen : (n,) int64 seconds in UTC, what is known of it otherwise: when the last event of each became known
     imports : rows of `import_run`, of that source
+    recorded_by : int, seconds in UTC; later looks do not count
     """
+    last = NEVER if recorded_by is None else recorded_by
     for text, extracted_at in zip(imports["report"], imports["extracted_at"], strict=True):
         # Events that came without a file, through the service, are a look at every case.
         for look in json.loads(text).get("snapshots") or [{"seen_at": extracted_at}]:
+            if int(look["seen_at"]) > last:
+                continue
             belongs = (opened_at >= look.get("opened_from", -NEVER)) & (opened_at <= look.get("opened_to", NEVER))
             seen = np.where(belongs, np.maximum(seen, int(look["seen_at"])), seen)
     return seen
+
+
+def looks_of(report: str, extracted_at: int) -> list[int]:
+    """The moments (seconds in UTC) at which an import looked at its source, from the report it left."""
+    return [int(look["seen_at"]) for look in json.loads(report).get("snapshots") or [{"seen_at": extracted_at}]]

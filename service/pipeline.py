@@ -12,7 +12,8 @@ import pandas as pd
 
 from data.errors import NotEnoughDataError, UsageError
 from data.event_log import NEVER, fold_cases
-from data.observation import observed_until
+from data.quality.recording import recorded_weeks, recording, without_spikes
+from data.replay import Replay
 from data.store import Store
 from features.event_index import EventIndex
 from features.facts import facts_from_events
@@ -41,7 +42,7 @@ def silent(_text: str, _done: int, _total: int) -> None:
 def history_of(
     store: Store, *, as_of: int | None = None, outcome: str = "late", names: Sequence[str] | None = None
 ) -> History:
-    """The store's history as known strictly before `as_of`; everything when None.
+    """The store's history as known strictly before `as_of` and recorded by then (`data.replay`); all when None.
 
     Raises
     ------
@@ -49,15 +50,16 @@ def history_of(
         If the store holds no case.
     """
     moment = _moment(store, as_of)
+    replay = Replay.at(store, moment)
     return History.build(
-        store.read_events(as_of=moment),
+        replay.events(),
         as_of=moment,
         time_zone=store.time_zone(),
         known_at_opening=store.known_at_opening(),
-        inspections=store.read_inspections(moment),
+        inspections=replay.inspections(),
         names=names,
         outcome=outcome,
-        observed_until=observed_until(store),
+        observed_until=replay.observed_until(),
     )
 
 
@@ -66,6 +68,7 @@ def train_model(store: Store, registry: Registry, history: History, *, promote: 
     outcome = history.outcome.name
     model = train(history)
     model.card = {
+        **model.card,
         "trained_before": datetime.fromtimestamp(history.as_of, UTC).isoformat(),
         "sources": sorted(store.sources()["source"]),
         "near_instant_left_out": history.near_instant,
@@ -116,12 +119,13 @@ def score_open_cases(
     moment = _moment(store, as_of)
     version, model = champion(registry)
     _refuse_hindsight(model, moment)
-    events = store.read_events(as_of=moment)
+    replay = Replay.at(store, moment)
+    events = replay.events()
     if events.empty:
         raise NotEnoughDataError("No case was known at that moment. Import a file first: `heed import FILE`.")
     progress("score", 0, 3)
     cases = fold_cases(events)
-    followed = observed_until(store)
+    followed = replay.observed_until()
     open_cases = cases[(cases["closed_at"] == NEVER) & (cases["withdrawn_known_at"] == NEVER)]
     stale = followed.reindex(open_cases["case_id"]).to_numpy("int64") < moment - STALE_AFTER
     active = open_cases[~stale]
@@ -129,7 +133,7 @@ def score_open_cases(
     due = duties["due_at_opening"].to_numpy("int64")
     ahead = duties[(due < NEVER) & (due >= moment)].reset_index(drop=True)
     past = duties[due < moment].reset_index(drop=True)
-    index = EventIndex.build(facts_from_events(events, store.read_inspections(moment), followed))
+    index = EventIndex.build(facts_from_events(events, replay.inspections(), followed))
     progress("score", 1, 3)
     risks = _risks(model, version, index, ahead, store.time_zone(), moment)
     progress("score", 2, 3)
@@ -241,13 +245,18 @@ def detect(
 ) -> Detected:
     """Find weak signals and measure pressure, and store both."""
     moment = _moment(store, as_of)
-    events = store.read_events(as_of=moment)
+    replay = Replay.at(store, moment)
+    events = replay.events()
     if events.empty:
         raise NotEnoughDataError("No case was known at that moment. Import a file first: `heed import FILE`.")
     zone = store.time_zone()
     progress("signals", 0, 2)
     cases = fold_cases(events)
     counts = weekly_counts(cases, as_of=moment, time_zone=zone)
+    # Weeks in which something was not recorded, or imported in bulk, are neither a past nor a signal.
+    there = recorded_weeks(recording(cases, moment, zone), counts.series, counts.weeks)
+    there &= without_spikes(cases, counts.series, counts.weeks, moment, zone)
+    counts = counts.recorded_as(there)
     found = detect_signals(counts, settings=settings or SignalSettings())
     progress("signals", 1, 2)
     expected = _expected_late(store, moment)
@@ -261,7 +270,7 @@ def detect(
     store.write_signals(found.assign(as_of=moment), as_of=moment)
     store.write_pressure(measured, as_of=moment)
     progress("signals", 2, 2)
-    matured = facts_from_events(events, observed_until=observed_until(store))["matured"]
+    matured = facts_from_events(events, observed_until=replay.observed_until())["matured"]
     offices = office_records(matured, as_of=moment)
     return Detected(
         moment, found, measured, offices, counts.matrix.shape[1], counts.matrix.shape[0], int(cases["opened_at"].max())

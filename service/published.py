@@ -22,6 +22,9 @@ PRESSURE_FIGURES: Final = (
 )
 
 
+_ORDER: Final = ["area", "category", "week", "direction"]
+
+
 @dataclass(frozen=True, slots=True)
 class Figure:
     """A figure as it may be shown: a value, or withheld, or neither where there is none to show."""
@@ -83,13 +86,13 @@ class Published:
         return tuple(signal for signal in self.signals if signal.area == area)
 
 
-def publish(pressure: pd.DataFrame, signals: pd.DataFrame, places: Places, *, minimum: int) -> Published:
+def publish(pressure: pd.DataFrame, signals: pd.DataFrame | None, places: Places, *, minimum: int) -> Published:
     """Disclose what the store computed about areas and offices.
 
     Parameters
     ----------
     pressure, signals : DataFrame with the columns of `data.tables`
-        Of the same as-of, or without rows.
+        Of the same as-of, or without rows; signals None where none were asked for.
     places : Places
         Its tree of areas says which figures add up to which, its populations which areas stand in first.
     minimum : int
@@ -111,7 +114,7 @@ def publish(pressure: pd.DataFrame, signals: pd.DataFrame, places: Places, *, mi
             minimum=minimum,
         )
         offices = _disclosed_offices(pressure[pressure["unit_kind"] == "office"], minimum)
-        found = disclose_signals(signals, areas, parent=places.parents, minimum=minimum)
+        found = None if signals is None else disclose_signals(signals, areas, parent=places.parents, minimum=minimum)
     except UsageError as error:
         raise StoreError(
             f"The figures of areas cannot be published: {error} Compute them again with `heed signals`."
@@ -121,7 +124,7 @@ def publish(pressure: pd.DataFrame, signals: pd.DataFrame, places: Places, *, mi
         as_of=int(pressure["as_of"].iloc[0]),
         areas=_pressures(areas),
         offices=_pressures(offices),
-        signals=tuple(map(_signal, _rows(found.sort_values(["area", "category", "week", "direction"])))),
+        signals=() if found is None else tuple(map(_signal, _rows(found.sort_values(_ORDER)))),
     )
 
 

@@ -26,9 +26,8 @@ from data import tables
 from data.database import file_of
 from data.errors import StoreError
 from data.event_log import NEVER, fold_cases
-from data.schema import EVENT_COLUMNS
 from data.store import Store
-from data.store_tables import frame_of
+from data.store_append import read_log
 from service.language import marked
 from service.places import Places, read_places
 from service.published import Published, publish
@@ -302,9 +301,8 @@ def _open_cases(store: Store, risks: pd.DataFrame, as_of: int) -> tuple[OpenCase
     """The scored cases by risk, with their facts folded from what was known before `as_of`."""
     event, risk = tables.event.c, tables.risk.c
     scored = select(risk.case_id).where(risk.as_of == as_of, risk.outcome == OUTCOME)
-    query = select(*(event[name] for name in EVENT_COLUMNS)).where(event.case_id.in_(scored), event.known_at < as_of)
     with store.reading() as connection:
-        facts = fold_cases(frame_of(connection, query))
+        facts = fold_cases(read_log(connection, event.case_id.in_(scored), event.known_at < as_of))
     facts = facts[["case_id", *_FACTS]].merge(risks[["case_id", *_FIGURES]], on="case_id", validate="1:1")
     columns = {name: facts[name].astype(object).where(facts[name].notna(), None).tolist() for name in facts.columns}
     columns["due_at"] = [None if due == NEVER else due for due in columns["due_at"]]
