@@ -36,9 +36,19 @@ class FarringtonSettings:
 
     `threshold` says how the upper limit comes about: "predictive" (default; negative binomial whose variance adds that
     of the estimated mean), "nb_plugin" (the mean taken for certain), "muan" (the mean's own upper limit put in its
-    place), "delta" (two-thirds power). `compatible` reports the standard error and the trend's test as the R package
-    does: with a dispersion from the prior weights in place of the working weights whenever past outbreaks are weighted
-    down. That reads as a defect and changes which trends are kept; use it to compare, not to work.
+    place), "delta" (counts to the power `power`, taken for normal).
+
+    `compatible` follows the R package where it differs; use it to compare, not to work:
+
+    - standard error and trend's test use a dispersion from the prior weights in place of the working weights whenever
+      past outbreaks are weighted down, which changes which trends are kept;
+    - both, and the leverages, belong to the step before the last;
+    - `score` of "nb_plugin" and "muan" measures the count and the limit from the logarithm of the mean;
+    - limit and expectation are hidden where cases are too few, and a missing week among the newest counts as too few;
+    - a season without a case has the limit that the regression gives a mean of almost nothing: any case is an alarm,
+      or, with "muan", none ever is. The corrected mode asks what a season of as many weeks without a case leaves
+      possible (Jeffreys' prior);
+    - where the first reference week is missing, the time of the week judged is counted from the first one present.
     """
 
     years_back: int = 5
@@ -51,6 +61,7 @@ class FarringtonSettings:
     trend_level: float = 0.05
     population_offset: bool = False
     threshold: Threshold = "predictive"
+    power: float = 2 / 3
     alpha: float = 0.005
     # At least so many cases in the current and the previous weeks together, or there is no alarm.
     minimum_cases: tuple[int, int] = (0, 4)
@@ -63,6 +74,7 @@ class FarringtonResult:
 
     observed: Floats
     expected: Floats
+    lower: Floats  # the limit of the other side, at the same level
     upper: Floats
     p_value: Floats
     score: Floats
@@ -72,6 +84,8 @@ class FarringtonResult:
     trend: Floats  # 1 kept, 0 dropped
     slope: Floats  # per week on the log scale; NaN without trend
     standard_error: Floats  # of the expected log mean
+    cases_in_past: Floats  # in all reference weeks
+    enough: Bools  # cases in the current and the previous weeks; see FarringtonSettings.minimum_cases
 
 
 @dataclass(frozen=True, slots=True)
@@ -139,7 +153,7 @@ def farrington_flexible(
     )
     # Series without a case, or that run away, end in NaN; they are expected, and no reason for a warning.
     with np.errstate(divide="ignore", invalid="ignore", over="ignore", under="ignore"):
-        return _judge(counts, at, _choose_trend(past, settings), settings)
+        return _judge(counts, at, past, _choose_trend(past, settings), settings)
 
 
 @dataclass(frozen=True, slots=True)
@@ -174,8 +188,22 @@ class _Past:
             time_now -= times[np.argmax(present, axis=1)]
         offset, offset_now = np.zeros_like(past), np.zeros(len(past))
         if population is not None:
-            offset, offset_now = np.log(population[reference.rows].T), np.log(population[at])
+            heads = population[reference.rows].T
+            # Where nobody lives, nothing can be counted per head.
+            present &= heads > 0.0
+            offset = np.log(np.where(present, heads, 1.0))
+            offset_now = np.log(np.where(population[at] > 0.0, population[at], np.nan))
         return cls(np.where(present, past, 0.0), present, reference.seasons, times, offset, time_now, offset_now)
+
+    def in_season(self) -> Floats:
+        """Cases in the reference weeks of the season of the week judged; (n_series,)."""
+        cases: Floats = self.counts[:, self.seasons == 0].sum(axis=1)
+        return cases
+
+    def weeks_in_season(self) -> Floats:
+        """How many of those weeks there are; (n_series,)."""
+        weeks: Floats = self.present[:, self.seasons == 0].sum(axis=1).astype(float)
+        return weeks
 
     def rows(self, rows: Ints) -> _Past:
         """The same for some of the series."""
@@ -209,11 +237,12 @@ def _fit(past: _Past, settings: FarringtonSettings, *, trend: bool) -> _Model:
     """Fit, weight past outbreaks down, fit again; reduce to what a judgement needs."""
     times = past.times if trend else None
     weights = past.present.astype(float)
-    fit = fit_seasonal(past.counts, past.seasons, times, weights, past.offset)
+    settle = not settings.compatible
+    fit = fit_seasonal(past.counts, past.seasons, times, weights, past.offset, settle=settle)
     if settings.reweight:
         weights = _outbreak_weights(past, fit, settings.residual_threshold)
         safe = np.where(np.isfinite(weights), weights, past.present)
-        fit = fit_seasonal(past.counts, past.seasons, times, safe, past.offset)
+        fit = fit_seasonal(past.counts, past.seasons, times, safe, past.offset, settle=settle)
     dispersion = np.maximum(fit.dispersion, 1.0)
     scale = _reported_dispersion(past.counts, fit, weights, settings)
     t = np.abs(fit.slope) * np.sqrt(fit.slope_information / scale)
@@ -250,11 +279,18 @@ def _outbreak_weights(past: _Past, fit: SeasonalFit, threshold: float) -> Floats
     return weights
 
 
-def _judge(counts: Floats, at: int, model: _Model, settings: FarringtonSettings) -> FarringtonResult:
+def _judge(counts: Floats, at: int, past: _Past, model: _Model, settings: FarringtonSettings) -> FarringtonResult:
     observed = counts[at].astype(float)
     expected = np.exp(model.log_mean)
-    mean_used, upper, p_value = _limit(observed, expected, model, settings)
-    if settings.threshold == "delta":
+    mean_used, lower, upper, p_value = _limit(observed, expected, model, settings)
+    if not settings.compatible:
+        empty = model.fitted & (past.in_season() == 0.0)
+        nothing = _limit_of_nothing(observed, past.weeks_in_season(), settings.alpha)
+        mean_used, lower, upper, p_value = (
+            np.where(empty, known, usual)
+            for known, usual in zip(nothing, (mean_used, lower, upper, p_value), strict=True)
+        )
+    if settings.threshold == "delta" or not settings.compatible:
         score = (observed - expected) / (upper - expected)
     else:
         score = (observed - model.log_mean) / (upper - model.log_mean)
@@ -264,10 +300,12 @@ def _judge(counts: Floats, at: int, model: _Model, settings: FarringtonSettings)
     enough = (recent.sum(axis=0) if settings.compatible else np.nansum(recent, axis=0)) >= least
     alarm = (observed > upper) & (observed > 0) & enough
     lost = np.where(model.fitted, 0.0, np.nan)
+    hidden = np.where(enough, 0.0, np.nan) if settings.compatible else np.zeros(len(enough))
     return FarringtonResult(
         observed=observed,
-        expected=np.where(enough, expected, np.nan),
-        upper=np.where(enough, upper, np.nan),
+        expected=expected + hidden,
+        lower=lower + hidden,
+        upper=upper + hidden,
         p_value=p_value,
         score=score,
         alarm=alarm,
@@ -276,23 +314,53 @@ def _judge(counts: Floats, at: int, model: _Model, settings: FarringtonSettings)
         trend=(~np.isnan(model.slope)).astype(float) + lost,
         slope=model.slope,
         standard_error=model.standard_error,
+        cases_in_past=past.counts.sum(axis=1),
+        enough=enough,
     )
 
 
 def _limit(
     observed: Floats, expected: Floats, model: _Model, settings: FarringtonSettings
-) -> tuple[Floats, Floats, Floats]:
-    z = stats.norm.isf(settings.alpha)
+) -> tuple[Floats, Floats, Floats, Floats]:
+    """Mean behind the limit, lower and upper limit, p-value."""
     if settings.threshold == "delta":
-        tau = model.dispersion + expected * model.standard_error**2
-        spread = 2 / 3 * expected ** (1 / 6) * np.sqrt(tau)
-        upper = np.maximum(expected ** (2 / 3) + z * spread, 0.0) ** 1.5
-        p_value = stats.norm.sf((observed ** (2 / 3) - expected ** (2 / 3)) / spread)
-        return expected, upper, p_value
+        lower, upper, p_value = power_limit(
+            observed,
+            expected,
+            model.dispersion,
+            model.standard_error,
+            power=settings.power,
+            alpha=settings.alpha,
+        )
+        return expected, lower, upper, p_value
     mean, variance = expected, model.dispersion * expected
     if settings.threshold == "muan":
-        mean = np.exp(model.log_mean + z * model.standard_error)
+        mean = np.exp(model.log_mean + stats.norm.isf(settings.alpha) * model.standard_error)
         variance = model.dispersion * mean
     if settings.threshold == "predictive":
         variance = variance + (expected * model.standard_error) ** 2
-    return mean, count_quantile(1.0 - settings.alpha, mean, variance), count_tail(observed, mean, variance)
+    lower, upper = (count_quantile(p, mean, variance) for p in (settings.alpha, 1.0 - settings.alpha))
+    return mean, lower, upper, count_tail(observed, mean, variance)
+
+
+def power_limit(
+    observed: Floats, expected: Floats, dispersion: Floats, standard_error: Floats, *, power: float, alpha: float
+) -> tuple[Floats, Floats, Floats]:
+    """Lower and upper limit, and p-value, of counts that are normal once raised to `power` (delta method).
+
+    `standard_error` is that of the expected log mean; both it and the count's own spread widen the limits.
+    """
+    tau = dispersion + expected * standard_error**2
+    spread = power * expected ** (power - 0.5) * np.sqrt(tau)
+    centre = expected**power
+    z = stats.norm.isf(alpha)
+    lower, upper = (np.maximum(centre + sign * z * spread, 0.0) ** (1.0 / power) for sign in (-1.0, 1.0))
+    return lower, upper, stats.norm.sf((observed**power - centre) / spread)
+
+
+def _limit_of_nothing(observed: Floats, weeks: Floats, alpha: float) -> tuple[Floats, Floats, Floats, Floats]:
+    """The same after so many weeks without any case: the posterior of a Poisson mean, from Jeffreys' prior."""
+    mean = 0.5 / np.maximum(weeks, 1.0)
+    variance = mean * (1.0 + 1.0 / np.maximum(weeks, 1.0))
+    upper = count_quantile(1.0 - alpha, mean, variance)
+    return mean, np.zeros_like(mean), upper, count_tail(observed, mean, variance)

@@ -62,6 +62,8 @@ def fit_seasonal(
     times: Floats | None,
     weights: Floats,
     offset: Floats | None = None,
+    *,
+    settle: bool = False,
 ) -> SeasonalFit:
     """Fit log(mean) = effect[season] + slope x time + offset to every row of `counts`.
 
@@ -74,6 +76,9 @@ def fit_seasonal(
     weights : (n_series, n_points)
         Prior weights; 0 leaves a point out.
     offset : (n_series, n_points) or None
+    settle : bool
+        Say how certain the estimates are at the means found. False: at those one step before, as the usual programs do;
+        published figures rest on that.
 
     Returns
     -------
@@ -98,6 +103,8 @@ def fit_seasonal(
                 break
         converged = np.ones(len(counts), dtype=bool)
         converged[active] = False
+        if settle:
+            steps.settle()
         return steps.result(converged, back)
 
 
@@ -152,6 +159,16 @@ class _Steps:
         self.deviance[part] = deviance
         settled: Bools = change < _TOLERANCE
         return settled
+
+    def settle(self) -> None:
+        """Weights, and what follows from them, at the means of the last step."""
+        self.working = self.weights * self.mean
+        self.season_weight = self._by_season(self.working)
+        if self.trend:
+            safe = np.where(self.season_weight > 0.0, self.season_weight, 1.0)
+            self.season_time = self._by_season(self.working * self.times) / safe
+            off = self.times - self._spread(self.season_time)
+            self.information = (self.working * off**2).sum(axis=1)
 
     def _deviance(self, part: slice | Ints, eta: Floats, mean: Floats) -> Floats:
         fit = (self.weights[part] * (self.counts[part] * eta - mean)).sum(axis=1)

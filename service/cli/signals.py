@@ -1,4 +1,7 @@
-"""`heed signals`: what is quietly growing where, and how hard pressed each area and office is."""
+"""`heed signals`: what is quietly growing where, and how hard pressed each area and office is.
+
+The bare command works on the store; `heed signals detect` on any table of counts.
+"""
 
 from __future__ import annotations
 
@@ -10,6 +13,7 @@ from rich.table import Table
 
 from models.signals import SignalSettings
 from service.cli._app import Json, app, emit, moment, open_store, out, progress, settings, shown
+from service.cli.signals_detect import detect as detect_in_counts
 from service.pipeline import Detected, detect
 from service.places import read_places
 from service.published import Figure, Pressure, Published, Signal, publish
@@ -18,8 +22,16 @@ from service.published import Figure, Pressure, Published, Signal, publish
 _QUIET: Final = 28 * 86_400
 
 
-@app.command("signals")
+group = typer.Typer(
+    invoke_without_command=True, pretty_exceptions_enable=False, add_completion=False, rich_markup_mode=None
+)
+app.add_typer(group, name="signals")
+group.command("detect")(detect_in_counts)
+
+
+@group.callback()
 def signals(
+    context: typer.Context,
     as_of: Annotated[
         str | None, typer.Option("--as-of", metavar="MOMENT", help="Use only what was known before.")
     ] = None,
@@ -28,12 +40,14 @@ def signals(
     ] = 0.10,
     as_json: Json = False,
 ) -> None:
-    """Find weak signals in the newest complete week, and measure pressure; store both.
+    """Find weak signals in the newest complete week, and measure pressure; store both. `detect`: any table of counts.
 
     Small figures are withheld here as everywhere else.
 
     Example: heed --store heed.db signals
     """
+    if context.invoked_subcommand is not None:
+        return
     chosen = SignalSettings(fdr_level=level)
     with open_store() as store, progress(quiet=as_json) as step:
         given = None if as_of is None else moment(as_of, 0, "--as-of")

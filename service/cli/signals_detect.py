@@ -1,0 +1,183 @@
+"""`heed signals detect`: rises in any table of counts, by a method of one's choice."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Annotated, Any, Final
+
+import numpy as np
+import pandas as pd
+import typer
+from rich.table import Table
+
+from data.errors import NotEnoughDataError, UsageError
+from models.signals.choice import Choice, choose
+from models.signals.count_table import CountTable, read_count_tables
+from models.signals.detectors import COLUMNS, DETECTORS, WHY, Detector, find_method, make_detector
+from service.cli._app import Json, emit, out, progress
+
+_ROWS_SHOWN: Final = 40
+
+
+def detect(
+    counts: Annotated[Path, typer.Argument(metavar="COUNTS.csv", help="Columns date (or k), series, n, population.")],
+    method: Annotated[
+        str, typer.Option("--method", help=f"auto, or one of {', '.join(DETECTORS)}; R's names are understood.")
+    ] = "auto",
+    param: Annotated[
+        list[str] | None,
+        typer.Option("--param", metavar="NAME=VALUE", help="A parameter by our name or R's; may be repeated."),
+    ] = None,
+    last: Annotated[int, typer.Option("--last", min=1, help="Judge so many of each series' newest weeks.")] = 1,
+    compatible: Annotated[
+        bool, typer.Option("--compatible", help="Follow the R package surveillance where it differs, defaults too.")
+    ] = False,
+    missing: Annotated[
+        str, typer.Option("--missing", help="Weeks without a row: unknown, or zero (then over the file's whole span).")
+    ] = "unknown",
+    output: Annotated[
+        Path | None, typer.Option("--output", "-o", metavar="FILE.csv", help="Write every week judged to a file.")
+    ] = None,
+    as_json: Json = False,
+) -> None:
+    """Find rises in a table of counts, each week by the weeks before it; no store is needed.
+
+    Example: heed signals detect counts.csv --method farringtonFlexible --param b=4 --param alpha=0.01 --last 8
+    """
+    if missing not in {"unknown", "zero"}:
+        raise UsageError("--missing is unknown or zero.")
+    given = parameters(param or [])
+    if method == "auto" and (given or compatible):
+        raise UsageError("--method auto chooses the parameters as well; name a method to give --param or --compatible.")
+    tables = read_count_tables(counts, missing_is_zero=missing == "zero")
+    longest = max(len(table.counts) for table in tables)
+    if last > longest:
+        raise NotEnoughDataError(f"--last asks for {last} weeks; the longest series has {longest}.")
+    with progress(quiet=as_json) as step:
+        if method == "auto":
+            judged, choices = _by_choice(tables, last)
+        else:
+            choices = []
+            detector = make_detector(method, given, compatible=compatible)
+            parts = []
+            for done, table in enumerate(tables, 1):
+                parts.append(_judge(detector, table, last))
+                step("judging", done, len(tables))
+            judged = pd.concat(parts, ignore_index=True)
+            if compatible:
+                judged = _with_rs_names(judged, detector)
+    if output is not None:
+        judged.to_csv(output, index=False)
+    about: dict[str, Any] = {"file": counts.name, "last": last, "compatible": compatible}
+    if method == "auto":
+        about |= {"method": "auto", "choices": choices}
+    else:
+        about |= {"method": find_method(method)[0].method, "params": detector.get_params()}
+    if as_json:
+        emit({**about, "alarms": int(judged["alarm"].fillna(False).sum()), "points": plain_rows(judged)})
+    else:
+        _tell(judged, choices, last)
+
+
+def parameters(given: Sequence[str]) -> dict[str, str]:
+    """`NAME=VALUE` texts as a dictionary."""
+    found: dict[str, str] = {}
+    for one in given:
+        name, equals, value = one.partition("=")
+        if not equals or not name.strip():
+            raise UsageError("--param: expected NAME=VALUE, such as --param alpha=0.01.")
+        found[name.strip()] = value.strip()
+    return found
+
+
+def plain_rows(judged: pd.DataFrame) -> list[dict[str, Any]]:
+    """Rows as plain values: null for nothing, dates as text, infinities as the text inf."""
+    return [{str(name): _plain(value) for name, value in row.items()} for row in judged.to_dict("records")]
+
+
+def _plain(value: Any) -> Any:
+    if value is None or value is pd.NA or value is pd.NaT:
+        return None
+    if isinstance(value, bool | np.bool_):
+        return bool(value)
+    if isinstance(value, float | np.floating):
+        return None if np.isnan(value) else ("inf" if value > 0 else "-inf") if np.isinf(value) else float(value)
+    if isinstance(value, int | np.integer):
+        return int(value)
+    return str(value)
+
+
+def _judge(detector: Detector, table: CountTable, last: int) -> pd.DataFrame:
+    found = detector.detect(table.counts, last=min(last, len(table.counts)), population=table.population)
+    return found.assign(week=_week_text(found["week"]))
+
+
+def _week_text(weeks: pd.Series) -> pd.Series:
+    if pd.api.types.is_datetime64_any_dtype(weeks):
+        return pd.Series(weeks.dt.strftime("%Y-%m-%d"), dtype=object)
+    return weeks.astype(object)
+
+
+def _by_choice(tables: list[CountTable], last: int) -> tuple[pd.DataFrame, list[dict[str, Any]]]:
+    """Judge every series by the method its past allows; series that get the same are judged together."""
+    parts, choices = [], []
+    for table in tables:
+        cut = max(len(table.counts) - last, 0)
+        period = make_detector("rki").steps_a_year(_dates(table))
+        together: dict[str, tuple[Choice, list[str]]] = {}
+        for name in table.counts.columns:
+            one = choose(table.counts[name].to_numpy(dtype=float)[:cut], period)
+            choices.append(
+                {"series": name, "method": one.method, "params": one.params, "rule": one.code, "reason": one.reason}
+            )
+            together.setdefault(json.dumps([one.method, one.params], sort_keys=True), (one, []))[1].append(name)
+        for one, names in together.values():
+            part = CountTable(table.counts[names], None)
+            if one.method is None:
+                # Any method says the same of such a series: nothing, and why.
+                parts.append(_judge(make_detector("cdc"), part, last).assign(method="none"))
+            else:
+                parts.append(_judge(make_detector(one.method, one.params), part, last))
+    return pd.concat([part[list(COLUMNS)] for part in parts], ignore_index=True), choices
+
+
+def _dates(table: CountTable) -> Any:
+    index = table.counts.index
+    return index.to_numpy().astype("datetime64[D]") if isinstance(index, pd.DatetimeIndex) else None
+
+
+def _with_rs_names(judged: pd.DataFrame, detector: Detector) -> pd.DataFrame:
+    """The columns again under the names that R gives them, where those differ."""
+    names = {r: own for r, own in detector.r_columns.items() if r not in judged.columns}
+    return judged.assign(**{r: judged[own] for r, own in names.items()})
+
+
+def _tell(judged: pd.DataFrame, choices: list[dict[str, Any]], last: int) -> None:
+    alarms = judged[judged["alarm"].fillna(False)]
+    unsaid = judged[judged["alarm"].isna()]
+    out.print(
+        f"{len(alarms):,} alarms among {judged['series'].nunique():,} series and the newest {last} "
+        f"{'week' if last == 1 else 'weeks'} of each."
+    )
+    if not alarms.empty:
+        table = Table(box=None, pad_edge=False)
+        for name in ("series", "week", "observed", "expected", "limit", "p-value", "score", "method"):
+            table.add_column(name)
+        for row in alarms.head(_ROWS_SHOWN).to_dict("records"):
+            figures = [_short(row[name]) for name in ("observed", "expected", "upper", "p_value", "score")]
+            table.add_row(str(row["series"]), str(row["week"]), *figures, str(row["method"]))
+        out.print(table)
+        if len(alarms) > _ROWS_SHOWN:
+            out.print(f"… and {len(alarms) - _ROWS_SHOWN:,} more; see them all with --json or -o.")
+    for code, rows in unsaid.groupby("why", dropna=True):
+        out.print(f"Nothing can be said of {len(rows):,} weeks of series: {WHY[str(code)]}.")
+    if choices:
+        for rule, part in pd.DataFrame(choices).groupby("rule", sort=False):
+            method, name, reason = part.iloc[0][["method", "series", "reason"]]
+            out.print(f"{len(part):,} series by {method or 'no method'} ({rule}); {name}, for example, has {reason}.")
+
+
+def _short(value: float) -> str:
+    return "–" if np.isnan(value) else f"{value:.4g}"

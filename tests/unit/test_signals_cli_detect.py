@@ -1,0 +1,141 @@
+"""`heed signals detect`: a method of one's choice over a file of counts, as a user meets it."""
+
+from __future__ import annotations
+
+import json
+import sys
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from models.signals.detectors import Bayes, make_detector
+from service import cli
+
+
+@pytest.fixture
+def heed(monkeypatch, capsys):
+    def run(*arguments: str) -> tuple[int, str, str]:
+        monkeypatch.setattr(sys, "argv", ["heed", "signals", "detect", *arguments])
+        try:
+            cli.main()
+            code = 0
+        except SystemExit as stopped:
+            code = int(stopped.code or 0)
+        told = capsys.readouterr()
+        return code, told.out, told.err
+
+    return run
+
+
+@pytest.fixture
+def counts(tmp_path):
+    """Two calm series of 300 weeks, the second with a rise in the newest; a third of eight weeks."""
+    rng = np.random.default_rng(8)
+    dates = pd.date_range("2019-01-07", periods=300, freq="7D")
+    wide = pd.DataFrame({"a": rng.poisson(4.0, 300), "b": rng.poisson(4.0, 300)}, index=dates)
+    wide.iloc[-1, 1] = 30
+    rows = wide.rename_axis("date").reset_index().melt("date", var_name="series", value_name="n")
+    young = pd.DataFrame({"date": dates[-8:], "series": "c", "n": 3})
+    path = tmp_path / "counts.csv"
+    pd.concat([rows, young]).to_csv(path, index=False, date_format="%Y-%m-%d")
+    wide.index.name = None
+    return str(path), wide
+
+
+def test_every_point_comes_out_in_full(heed, counts):
+    """The JSON holds all points of all series, to the last digit of what the detector says."""
+    path, wide = counts
+    code, text, _ = heed(path, "--method", "bayes", "--param", "alpha=0.01", "--last", "3", "--json")
+    told = json.loads(text)
+    assert code == 0
+    assert told["params"]["alpha"] == 0.01
+    assert len(told["points"]) == 9
+    expected = Bayes(alpha=0.01).detect(wide, last=3)
+    points = [row for row in told["points"] if row["series"] != "c"]
+    for name in ("observed", "expected", "upper", "p_value", "score"):
+        assert [row[name] for row in points] == expected[name].tolist()
+    assert points[-1]["week"] == "2024-09-30"
+    assert points[-1]["alarm"] is True
+    assert [row["why"] for row in told["points"] if row["series"] == "c"] == ["past_too_short"] * 1 + [None] * 2
+
+
+def test_rs_names_work_and_its_columns_come_along(heed, counts):
+    """With --compatible, R's defaults hold and every column is there under R's name too."""
+    path, wide = counts
+    code, text, _ = heed(
+        path, "--method", "farringtonFlexible", "--compatible", "--param", "b=4", "--param", "limit54=c(0,4)", "--json"
+    )
+    told = json.loads(text)
+    assert code == 0
+    detector = make_detector("farringtonFlexible", {"b": 4, "limit54": (0, 4)}, compatible=True)
+    found = detector.detect(wide, last=1)
+    row = next(point for point in told["points"] if point["series"] == "b")
+    assert row["upperbound"] == row["upper"] == found["upper"].iloc[1]
+    assert {"mu0", "phi", "trendCoef", "pvalue"} <= set(row)
+    assert told["params"]["alpha"] == 0.05
+
+
+def test_auto_chooses_for_each_series_and_says_why(heed, counts):
+    """Years of past, or too little; the reason stands in the JSON and on the terminal."""
+    path, _ = counts
+    told = json.loads(heed(path, "--json")[1])
+    chosen = {one["series"]: (one["rule"], one["method"]) for one in told["choices"]}
+    assert chosen["a"] == chosen["b"] == ("years_of_past", "farrington_flexible")
+    assert chosen["c"] == ("too_short", None)
+    assert told["alarms"] == 1
+    _, text, _ = heed(path)
+    assert "1 alarms among 3 series" in text
+    assert "2024-09-30" in text
+    assert "years_of_past" in text
+    assert "there are too few weeks before it" in text
+
+
+def test_a_file_of_every_point_is_written(heed, counts, tmp_path):
+    """-o writes the same rows; they read back to the same numbers."""
+    path, wide = counts
+    target = tmp_path / "judged.csv"
+    assert heed(path, "--method", "ears", "--last", "2", "-o", str(target))[0] == 0
+    back = pd.read_csv(target)
+    expected = make_detector("ears").detect(wide, last=2)
+    assert back[back["series"] != "c"]["upper"].tolist() == expected["upper"].tolist()
+
+
+def test_a_column_of_population_is_used(heed, tmp_path):
+    """With population_offset the expectation follows the population."""
+    rng = np.random.default_rng(1)
+    people = np.where(np.arange(330) == 329, 2000, 1000)
+    frame = pd.DataFrame({"k": np.arange(1, 331), "series": "a", "n": rng.poisson(6.0, 330), "population": people})
+    path = tmp_path / "counts.csv"
+    frame.to_csv(path, index=False)
+    given = ["--method", "farrington_flexible", "--param", "trend=false", "--json"]
+    plain = json.loads(heed(str(path), *given)[1])["points"][0]["expected"]
+    offset = json.loads(heed(str(path), *given, "--param", "population_offset=true")[1])["points"][0]["expected"]
+    assert offset == pytest.approx(2 * plain, rel=1e-6)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "code", "message"),
+    [
+        (["--method", "prophet"], 2, "There is no method 'prophet'"),
+        (["--method", "bayes", "--param", "alpha"], 2, "expected NAME=VALUE"),
+        (["--param", "alpha=0.1"], 2, "auto chooses the parameters"),
+        (["--method", "bayes", "--last", "900"], 1, "the longest series has 300"),
+        (["--method", "bayes", "--missing", "never"], 2, "--missing is unknown or zero"),
+    ],
+)
+def test_wrong_use_is_told_with_the_remedy(heed, counts, arguments, code, message):
+    """Exit code and message."""
+    found, _, err = heed(counts[0], *arguments)
+    assert found == code
+    assert message in err
+
+
+def test_help_names_the_methods_and_the_bare_command_stays(monkeypatch, capsys):
+    """`signals --help` lists detect beside its own options."""
+    monkeypatch.setattr(sys, "argv", ["heed", "signals", "--help"])
+    with pytest.raises(SystemExit):
+        cli.main()
+    told = capsys.readouterr().out
+    assert "detect" in told
+    assert "--as-of" in told
