@@ -12,14 +12,20 @@ from data.errors import HeedError
 
 # Each module adds its command when it is imported.
 from service.cli import (  # noqa: F401
+    as_of,
     backtest,
     boundary,
+    checking,
+    clock,
     demo,
     features,
     importing,
+    imports,
+    places,
     scoring,
     serve,
     signals,
+    sync,
     train,
 )
 from service.cli._app import app, state

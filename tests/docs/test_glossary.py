@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from data.schema import CASE_FIELDS, EVENT_FIELDS, Channel, ClosingReason, EventKind, Tier
+from data.schema import CASE_FIELDS, EVENT_FIELDS, INSPECTION_FIELDS, Channel, ClosingReason, EventKind, Severity, Tier
 from data.tables import metadata
 
 GLOSSARY = Path(__file__).parents[2] / "GLOSSARY.md"
@@ -37,7 +37,7 @@ def words() -> set[str]:
     return {word.replace("`", "") for word, _, _ in rows()}
 
 
-@pytest.mark.parametrize("vocabulary", [EventKind, Channel, ClosingReason, Tier])
+@pytest.mark.parametrize("vocabulary", [EventKind, Channel, ClosingReason, Tier, Severity])
 def test_every_word_of_the_vocabularies_is_explained(vocabulary):
     """A value that a file may hold or an answer may show has its row."""
     assert {member.value for member in vocabulary} <= words()
@@ -45,7 +45,7 @@ def test_every_word_of_the_vocabularies_is_explained(vocabulary):
 
 def test_every_field_is_explained():
     """What a row of an export may carry has its row."""
-    assert {*CASE_FIELDS, *EVENT_FIELDS} <= words()
+    assert {*CASE_FIELDS, *EVENT_FIELDS, *INSPECTION_FIELDS} <= words()
 
 
 def test_every_table_is_explained():

@@ -21,14 +21,14 @@ def _commands() -> set[str]:
 
 def test_every_command_shown_exists():
     """A line of the README that starts with heed can be typed."""
-    shown = set(re.findall(r"^heed (?:--store \S+ )?(\w+)", CODE, flags=re.MULTILINE))
+    shown = set(re.findall(r"^heed (?:--store \S+ )?([\w-]+)", CODE, flags=re.MULTILINE))
     assert {"import", "backtest", "train", "score", "signals", "serve"} <= shown
     assert shown <= _commands()
 
 
 def test_every_command_is_shown():
     """A command that nobody is told of does not help."""
-    assert _commands() <= set(re.findall(r"^heed (?:--store \S+ )?(\w+)", CODE, flags=re.MULTILINE))
+    assert _commands() <= set(re.findall(r"^heed (?:--store \S+ )?([\w-]+)", CODE, flags=re.MULTILINE))
 
 
 def test_every_make_target_shown_exists():
