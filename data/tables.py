@@ -71,9 +71,9 @@ event = Table(
     "event",
     metadata,
     Column("case_id", String(32), primary_key=True),
-    # A hash of the source and of everything that the event says (not of import_id, recorded_at, place): the same fact can
-    # be stored once only. The case stands first, so that its events lie side by side and an import, which goes through
-    # the cases in order, writes every page once.
+    # A hash of the source and of everything that the event says (not of import_id, recorded_at, place): the same fact
+    # can be stored once only. The case stands first, so that its events lie side by side and an import, which goes
+    # through the cases in order, writes every page once.
     Column("event_id", String(16), primary_key=True),
     Column("source", String(64), ForeignKey("source.source"), nullable=False),
     Column("import_id", Integer, ForeignKey("import_run.import_id"), nullable=False),
@@ -134,7 +134,7 @@ category = Table(
 inspection = Table(
     "inspection",
     metadata,
-    # A hash of everything below except import_id and recorded_at.
+    # A hash of everything below except import_id; of recorded_at only where there is a visit.
     Column("inspection_id", String(32), primary_key=True),
     Column("source", String(64), ForeignKey("source.source")),  # null: written directly, by no import
     Column("import_id", Integer, ForeignKey("import_run.import_id")),
