@@ -15,6 +15,7 @@ from sqlalchemy import Connection, select
 
 from data import tables
 from data.check_rows import apart, refuse
+from data.database import IMPORT_PATIENCE
 from data.errors import InputError, UsageError
 from data.event_log import NEVER
 from data.findings import SET_ASIDE_CODES, BadRows, Tally, looked_at
@@ -78,14 +79,22 @@ def import_inspections(
     allowed = _allowed(mapping, strict=strict, set_aside=set_aside)
     file = open_file(path, sheet)
     request = request_sha256(
-        Path(path), mapping, drop=drop, set_aside=set_aside, strict=strict, extracted_at=extracted_at, sheet=sheet
+        Path(path),
+        mapping,
+        drop=drop,
+        set_aside=set_aside,
+        strict=strict,
+        extracted_at=extracted_at,
+        sheet=sheet,
+        # With other boundaries the same file tells of other areas.
+        areas=store.read_areas() if mapping.location is not None else None,
     )
     with store.reading() as connection:
         known = answered(connection, request, file.name)
     if known is not None:
         return known
     frame, report = _read(store, file, mapping, drop, allowed, extracted_at, tell)
-    with store.writing() as connection:
+    with store.writing(patience=IMPORT_PATIENCE) as connection:
         return _stored(connection, frame, report, mapping, request, tell)
 
 

@@ -21,6 +21,8 @@ def urls(request, tmp_path) -> Iterator[tuple[str, str]]:
     """Addresses of two empty databases of an engine, one for each."""
     if request.param == "sqlite":
         yield f"sqlite:///{tmp_path / 'heed.db'}", f"sqlite:///{tmp_path / 'rival.db'}"
+        for path in tmp_path.iterdir():
+            path.unlink()
         return
     url = request.getfixturevalue("postgres_url")
     with fresh_schema(url) as ours, fresh_schema(url) as theirs:

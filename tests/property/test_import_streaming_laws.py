@@ -146,7 +146,7 @@ def test_however_a_file_is_cut_up_the_same_comes_out(shape, mapping, empty):
         sizes=CUTS,
         aside=st.one_of(st.just(ASIDE), st.lists(st.sampled_from(ASIDE), unique=True)),
     )
-    @settings(max_examples=15, **QUICK)
+    @settings(max_examples=10, **QUICK)
     def law(exports, sizes, aside):
         with tempfile.TemporaryDirectory() as folder, ExitStack() as stack:
             files = _written(folder, exports)
@@ -189,7 +189,7 @@ def test_two_engines_one_log(empty, postgres_url):
     """Any log with heavy ties, in two imports that overlap, is read, folded and looked at alike, as of any moment."""
 
     @given(events=event_logs(), share=st.floats(0.1, 1), as_of=moments())
-    @settings(max_examples=10, **QUICK)
+    @settings(max_examples=6, **QUICK)
     def law(events, share, as_of):
         part = events.iloc[: max(1, int(len(events) * share))]
         with tempfile.TemporaryDirectory() as folder, ExitStack() as stack:

@@ -5,7 +5,6 @@ nothing.
 from __future__ import annotations
 
 import json
-import multiprocessing
 import os
 import signal
 from collections.abc import Iterator
@@ -21,6 +20,7 @@ from data.import_cases import STEPS, import_file
 from data.import_intake import Sizes
 from data.store import Store
 from tests.support.exports import ROW, contents, fresh_schema, town, utc, write_csv
+from tests.support.processes import quick_context
 
 
 @pytest.fixture(params=["sqlite", "postgresql"])
@@ -343,7 +343,7 @@ def test_a_process_that_is_killed_in_the_middle_leaves_nothing(tmp_path, after):
     with Store.open(url, create=True) as store:
         import_file(store, write_csv(tmp_path / "a.csv", [{"number": "first"}]), town())
         before = contents(store)
-    worker = multiprocessing.get_context("spawn").Process(target=_import_and_die, args=(url, str(path), after))
+    worker = quick_context().Process(target=_import_and_die, args=(url, str(path), after))
     worker.start()
     worker.join(60)
     assert worker.exitcode == -signal.SIGKILL

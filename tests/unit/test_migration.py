@@ -17,7 +17,9 @@ from data.migrate import stored_version
 from data.store import Store
 from tests.support.exports import fresh_schema, town, write_csv
 
-ROWS = [{"number": "1"}, {"number": "2", "closed": ""}, {"number": "3", "kind": "Drain", "village": ""}]
+# More events than the migration takes at once.
+MANY = [{"number": f"C{number}"} for number in range(6_700)]
+ROWS = [{"number": "1"}, {"number": "2", "closed": ""}, {"number": "3", "kind": "Drain", "village": ""}, *MANY]
 
 
 @pytest.fixture(params=["sqlite", "postgresql"])
@@ -70,10 +72,9 @@ _CASCADE = {"sqlite": "", "postgresql": " CASCADE"}
 
 
 def _insert(connection, table: str, rows) -> None:
-    for row in rows:
-        names = ", ".join(f'"{name}"' for name in row)
-        marks = ", ".join(f":{name}" for name in row)
-        connection.execute(text(f"INSERT INTO {table} ({names}) VALUES ({marks})"), dict(row))  # noqa: S608
+    names = ", ".join(f'"{name}"' for name in rows[0])
+    marks = ", ".join(f":{name}" for name in rows[0])
+    connection.execute(text(f"INSERT INTO {table} ({names}) VALUES ({marks})"), [dict(row) for row in rows])  # noqa: S608
 
 
 def test_an_older_store_comes_up_to_date(store, tmp_path):
@@ -94,7 +95,7 @@ def test_an_older_store_comes_up_to_date(store, tmp_path):
         assert connection.execute(text("SELECT request_sha256 FROM import_run")).scalar_one() == ""
     again = import_file(store, file, town())
     assert again.events_added == 0
-    assert len(fold_cases(store.read_events())) == 3
+    assert len(fold_cases(store.read_events())) == len(ROWS)
 
 
 def _ids(store: Store) -> list[str]:

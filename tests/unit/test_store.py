@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import multiprocessing
 import sqlite3
 from collections.abc import Iterator
 
@@ -19,6 +18,7 @@ from data.schema import EVENT_COLUMNS
 from data.store import ImportRun, Store
 from data.tables import metadata
 from tests.support.exports import contents, fresh_schema
+from tests.support.processes import quick_context
 
 
 @pytest.fixture(params=["sqlite", "postgresql"])
@@ -347,7 +347,7 @@ def _import_many(url: str, source: str) -> None:
 
 def test_two_imports_at_once_wait_for_each_other(url):
     """Two processes that write at the same time both succeed, and both sets of events are there."""
-    context = multiprocessing.get_context("spawn")
+    context = quick_context()
     workers = [context.Process(target=_import_many, args=(url, name)) for name in ("one", "two")]
     for worker in workers:
         worker.start()
