@@ -22,6 +22,7 @@ from data.import_settling import settle_in
 from data.import_spool import Spool
 from data.inspections import import_inspections
 from data.mapping import Mapping, find_mapping
+from data.privacy import shown_name
 from data.read import SourceFile, open_file
 from data.service_clock import ServiceClock, find_clock
 from data.store import ImportRun, Store
@@ -131,7 +132,7 @@ def import_file(
         report = _report(file, intake, drop)
         with store.writing(patience=patience, waiting=lambda waited, most: tell(WAITING, waited, most)) as connection:
             # Another process may have imported it while this one was reading.
-            known = answered(connection, request, file.name)
+            known = answered(connection, request, shown_name(file.name, file.sha256))
             if known is not None:
                 return known
             run = _run(report, mapping, request)
@@ -158,7 +159,7 @@ def _report(file: SourceFile, intake: Intake, drop: Collection[str]) -> ImportRe
     mapping = intake.mapping
     return ImportReport(
         source=mapping.source.name,
-        file=file.name,
+        file=shown_name(file.name, file.sha256),
         import_id=None,
         rows=intake.rows,
         cases=intake.cases,

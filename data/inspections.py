@@ -24,7 +24,7 @@ from data.import_request import answered, request_sha256
 from data.inspection_log import content_of
 from data.mapping import KEYS, Mapping, find_mapping
 from data.mapping_rules import severity_number
-from data.privacy import case_ids
+from data.privacy import case_ids, shown_name
 from data.read import SourceFile, open_file
 from data.rows import RowReader
 from data.schema import Severity
@@ -90,7 +90,7 @@ def import_inspections(
         areas=store.read_areas() if mapping.location is not None else None,
     )
     with store.reading() as connection:
-        known = answered(connection, request, file.name)
+        known = answered(connection, request, shown_name(file.name, file.sha256))
     if known is not None:
         return known
     frame, report = _read(store, file, mapping, drop, allowed, extracted_at, tell)
@@ -152,10 +152,11 @@ def _read(
     # Nobody records what is not: no look is earlier than what it shows.
     frame["recorded_at"] = np.maximum(frame["known_at"], look if extracted_at is None else extracted_at)
     tell("check", 1, 1)
-    shown = Snapshot(seen_at=look, opened_from=int(frame["at"].min()), opened_to=int(frame["at"].max()), cases=0)
+    # A look at places, and at no case: whenever one was opened, it lies outside.
+    shown = Snapshot(seen_at=look, opened_from=NEVER, opened_to=-NEVER, cases=0)
     return frame, ImportReport(
         source=mapping.source.name,
-        file=file.name,
+        file=shown_name(file.name, file.sha256),
         import_id=None,
         rows=seen,
         cases=0,

@@ -19,7 +19,7 @@ from data.mapping_parts import (
     Source,
     Vocabulary,
 )
-from data.personal import personal_kind
+from data.personal import kinds_of
 from data.schema import Field as CaseField
 from data.schema import Severity
 
@@ -119,7 +119,7 @@ def _constant_problems(mapping: Mapping, field: str, value: str) -> Iterator[str
     allowed = allowed_values(known)
     if allowed and value not in allowed:
         yield f"{place}: expected one of {', '.join(allowed)}."
-    kind = personal_kind(value)
+    kind = kinds_of([value])[0]
     if kind is not None:
         yield f"{place}: looks like {kind}; expected a code or the name of an area, an office or a type of problem."
 
@@ -177,7 +177,7 @@ def _vocabulary_problems(mapping: Mapping, place: str, column: Column, field: Ca
             f"[vocabulary.{column.vocabulary}]: '{target}' is no value of '{field.name}'. "
             f"Allowed: {', '.join(allowed)}."
         )
-    if not allowed and any(personal_kind(target) is not None for target in targets):
+    if not allowed and any(kinds_of(sorted(targets))):
         # Not which: a mapping that holds personal data should not be read out to a terminal either.
         yield f"[vocabulary.{column.vocabulary}]: one of its values looks like personal data; expected codes."
 

@@ -51,6 +51,7 @@ def observed_until(store: Store, *, recorded_by: int | None = None, last_import:
         opened = frame_of(connection, openings).drop_duplicates("case_id")
         newest = frame_of(connection, select(event.case_id, event.known_at).where(chosen))
         imports = store.imports(connection=connection)
+    imports = with_lateness(imports)
     if last_import is not None:
         imports = imports[imports["import_id"] <= last_import]
     seen = newest.groupby("case_id")["known_at"].max().reindex(opened["case_id"]).to_numpy("int64").copy()
@@ -73,18 +74,33 @@ def latest_looks(
     ----------
     opened_at : (n,) int64 seconds in UTC
     seen : (n,) int64 seconds in UTC, what is known of it otherwise: when the last event of each became known
-    imports : rows of `import_run`, of that source
-    recorded_by : int, seconds in UTC; later looks do not count
+    imports : rows of `import_run`, of that source; from `with_lateness` if `recorded_by` is given
+    recorded_by : int, seconds in UTC; looks that were recorded later do not count
     """
-    last = NEVER if recorded_by is None else recorded_by
-    for text, extracted_at in zip(imports["report"], imports["extracted_at"], strict=True):
+    for place, (text, extracted_at) in enumerate(zip(imports["report"], imports["extracted_at"], strict=True)):
         # Events that came without a file, through the service, are a look at every case.
         for look in json.loads(text).get("snapshots") or [{"seen_at": extracted_at}]:
-            if int(look["seen_at"]) > last:
+            if recorded_by is not None and recorded_at(int(look["seen_at"]), imports.iloc[place]) > recorded_by:
                 continue
             belongs = (opened_at >= look.get("opened_from", -NEVER)) & (opened_at <= look.get("opened_to", NEVER))
             seen = np.where(belongs, np.maximum(seen, int(look["seen_at"])), seen)
     return seen
+
+
+def with_lateness(imports: pd.DataFrame) -> pd.DataFrame:
+    """All imports of a store, oldest first, with `looked_before` and `recorded_late` (see `recorded_at`)."""
+    newest = imports["extracted_at"].cummax().shift(fill_value=-1)
+    on_time = imports["extracted_at"] > newest
+    late = imports["extracted_at"].where(on_time, imports["imported_at"])
+    return imports.assign(looked_before=newest, recorded_late=late)
+
+
+def recorded_at(seen_at: int, run: pd.Series) -> int:
+    """When a look was recorded: when it was made, unless a later one had been recorded before it came in.
+
+    `run` is a row of `with_lateness`.
+    """
+    return seen_at if seen_at > int(run["looked_before"]) else max(seen_at, int(run["recorded_late"]))
 
 
 def looks_of(report: str, extracted_at: int) -> list[int]:

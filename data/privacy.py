@@ -16,7 +16,7 @@ import pandas as pd
 
 from data.errors import Finding, PersonalDataError
 from data.mapping import Mapping
-from data.personal import looks_personal, names_a_person
+from data.personal import looks_personal, names_a_person, personal_kind
 from data.value_scan import BOUNDARY, ValueScan
 
 
@@ -143,3 +143,11 @@ def case_ids(key: bytes, source: str, references: pd.Series) -> pd.Series:
         return digest.hexdigest()
 
     return pd.Series([one(reference) for reference in references.tolist()], index=references.index, dtype="str")
+
+
+def shown_name(file_name: str, sha256: str) -> str:
+    """The name of a file as it may be kept: one that looks personal itself is replaced by a piece of its hash."""
+    stem, dot, suffix = file_name.rpartition(".")
+    if personal_kind(stem or suffix) is None:
+        return file_name[:255]
+    return f"file-{sha256[:8]}{dot}{suffix if stem else ''}"

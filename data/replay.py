@@ -7,7 +7,7 @@ later looks showed, and is so the answer that could have been given then.
 
 Of the time before its first look a store had recorded nothing. A history that was imported in one go would then have no
 past to ask about; so a moment before the first look is answered by what that first look tells of it. No later look
-changes that either.
+changes that either. An export that comes in after one with the same or a later look is recorded when it comes in.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ from sqlalchemy import func, select
 from data import tables
 from data.errors import NotEnoughDataError, UsageError
 from data.event_log import NEVER
-from data.observation import looks_of, observed_until
+from data.observation import looks_of, observed_until, recorded_at, with_lateness
 from data.store import Store
 
 
@@ -40,7 +40,7 @@ class Replay:
     reconstructed: bool
 
     @classmethod
-    def at(cls, store: Store, as_of: int, *, last_import: int | None = None) -> Replay:
+    def at(cls, store: Store, as_of: int, *, last_import: int | None = None, everything: bool = False) -> Replay:
         """The replay of a moment.
 
         Parameters
@@ -48,8 +48,10 @@ class Replay:
         store : Store
         as_of : int, seconds in UTC
         last_import : int
-            Number of the newest import to know of (`heed imports`); None: all. Imports that came in later with an
-            *earlier* look than those before them change an answer; with this number it stays.
+            Number of the newest import to know of (`heed imports`); None: all.
+
+        everything : bool
+            Take what was recorded at any time, for a question about now.
 
         Raises
         ------
@@ -71,7 +73,8 @@ class Replay:
             first = connection.execute(looked).scalar()
         # An import may have brought no event at all; then nothing is known, at any moment.
         first_look = as_of if first is None else int(first)
-        return cls(store, as_of, max(as_of - 1, first_look), last, reconstructed=first_look >= as_of)
+        recorded_by = NEVER if everything else max(as_of - 1, first_look)
+        return cls(store, as_of, recorded_by, last, reconstructed=first_look >= as_of)
 
     def events(self) -> pd.DataFrame:
         """The events, as `Store.read_events` gives them."""
@@ -84,12 +87,12 @@ class Replay:
 
     def looks(self) -> list[int]:
         """Numbers of the imports that had looked at a source by then, oldest first; later ones add none."""
-        runs = self.store.imports()
+        runs = with_lateness(self.store.imports())
         runs = runs[runs["import_id"] <= self.last_import]
         return [
-            int(number)
-            for number, text, extracted in zip(runs["import_id"], runs["report"], runs["extracted_at"], strict=True)
-            if min(looks_of(text, extracted), default=NEVER) <= self.recorded_by
+            int(run["import_id"])
+            for _, run in runs.iterrows()
+            if min(recorded_at(look, run) for look in looks_of(run["report"], run["extracted_at"])) <= self.recorded_by
         ]
 
     def inspections(self) -> pd.DataFrame:

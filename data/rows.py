@@ -130,10 +130,16 @@ class RowReader:
     def _look_at_values(self, raw: pd.DataFrame, numbers: Seconds) -> None:
         for name in raw.columns:
             kind = self._mapping.fields[self._mapping.columns[name].field].type
+            if self._mapping.columns[name].field in _SUBJECTS:
+                self._scan.look_at_subjects(str(name), raw[name], numbers)
             if kind in ("code", "vocabulary"):
                 self._scan.look_at_codes(str(name), raw[name], numbers)
             elif kind == "reference":
                 self._scan.look_at_references(str(name), raw[name], numbers)
+
+
+# What says what a case or an inspection is about.
+_SUBJECTS = ("category", "category_group", "related_category", "asset_kind")
 
 
 def _check_present(file: SourceFile, mapping: Mapping, present: set[str]) -> None:

@@ -68,6 +68,11 @@ class Appending:
         self.is_new = not source_is_there(connection, run.source)
         _note_source(connection, run)
         self._before = _imported_before(connection, run)
+        # What an earlier look than the newest one shows is recorded when it comes in: what was told of the past before
+        # then was told without it. Without a look of its own time, that is now by the clock of this machine.
+        newest = connection.execute(select(func.max(tables.import_run.c.extracted_at))).scalar()
+        self._looked_before = -1 if newest is None else int(newest)
+        self._recorded_late = run.extracted_at if run.extracted_at > self._looked_before else int(time.time())
         self.import_id = _note_run(connection, run)
         self.added = self.known = 0
         self._newest: int | None = None
@@ -89,6 +94,9 @@ class Appending:
         if events.empty:
             return 0
         rows = _named(events, self._run).assign(source=self._run.source, import_id=self.import_id)
+        looked = rows["recorded_at"].to_numpy("int64")
+        late = looked <= self._looked_before
+        rows["recorded_at"] = np.where(late, np.maximum(looked, self._recorded_late), looked)
         added = insert_frame(self._connection, tables.event, rows, progress=progress, all_new=self.is_new)
         newest = int(rows["known_at"].max())
         self._newest = newest if self._newest is None else max(newest, self._newest)
@@ -189,10 +197,22 @@ def _note_source(connection: Connection, run: ImportRun) -> None:
         "known_at_opening": json.dumps(sorted(keys)),
         "mapping_sha256": run.mapping_sha256,
     }
+    _refuse_other_zone(connection, run)
     if row is None:
         connection.execute(insert(table).values(source=run.source, **values))
     elif any(row._mapping[name] != value for name, value in values.items()):
         connection.execute(update(table).where(table.c.source == run.source).values(**values))
+
+
+def _refuse_other_zone(connection: Connection, run: ImportRun) -> None:
+    """Days and weeks are cut on one wall clock; a second one would leave the store without any."""
+    zones = sorted(set(connection.execute(select(tables.source.c.time_zone)).scalars()) - {run.time_zone})
+    if zones:
+        raise StoreError(
+            f"Expected the time zone of what is in the store already, {zones[0]}, and the source '{run.source}' is "
+            f"mapped to {run.time_zone}: days and weeks cannot be cut in both. Nothing was stored. Keep one store per "
+            "time zone, or begin a new one if the mapping was wrong before."
+        )
 
 
 def _imported_before(connection: Connection, run: ImportRun) -> bool:

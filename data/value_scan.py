@@ -9,7 +9,8 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from data.errors import Finding, PersonalDataError
+from data.boundary import CONDUCT, forbidden_reason
+from data.errors import BoundaryError, Finding, PersonalDataError
 from data.findings import FIRST_ROWS
 from data.personal import OWN_VALUES, has_own_values, kinds_of, scan_references
 
@@ -17,6 +18,10 @@ BOUNDARY: Final = "heed stores nothing about people; this is not a setting."
 _CODES: Final = (
     "Expected short codes or names of areas, offices and types of problem. Leave the column out with `--drop COLUMN`, "
     "or replace it by codes in the export."
+)
+_SUBJECTS: Final = (
+    "heed watches whether offices answer, and takes no category about what people do; this is not a setting. "
+    "Leave such rows out of the export."
 )
 _REFERENCES: Final = (
     "A case must not be called after a person: map the source's own number of the case as the reference."
@@ -122,6 +127,7 @@ class ValueScan:
         self._file = file
         self._codes: dict[str, _Codes] = {}
         self._references: dict[str, _References] = {}
+        self._subjects: dict[str, _Found] = {}
 
     def look_at_codes(self, column: str, values: pd.Series, rows: _Numbers) -> None:
         """Look at `str` values (null: none) that would be stored as they are; `rows` are their 1-based numbers."""
@@ -131,8 +137,22 @@ class ValueScan:
         """Look at the numbers of cases: they are hashed, but a person's number would tie cases to the person."""
         self._references.setdefault(column, _References()).look(values, rows)
 
+    def look_at_subjects(self, column: str, values: pd.Series, rows: _Numbers) -> None:
+        """Look at types of problem and of asset (null: none): what heed must not be about is refused."""
+        codes, distinct = pd.factorize(values)
+        for code, word in enumerate(distinct):
+            if forbidden_reason(str(word)) == CONDUCT:
+                at = rows[codes == code]
+                found = self._subjects.setdefault(column, _Found())
+                found.add(len(at), at[:FIRST_ROWS].tolist())
+
     def refuse(self) -> None:
-        """Raise PersonalDataError if anything was found, naming columns, kinds, counts and the first rows."""
+        """Raise BoundaryError or PersonalDataError if anything was found, naming columns, kinds, counts, first rows."""
+        if self._subjects:
+            listed = "\n".join(
+                f"  - {_line(found.finding(column, CONDUCT, _SUBJECTS))}" for column, found in self._subjects.items()
+            )
+            raise BoundaryError(f"{self._file}: nothing was imported.\n{listed}\n{_SUBJECTS}")
         for looked in self._codes.values():
             looked.finish()
         for numbers in self._references.values():

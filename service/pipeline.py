@@ -50,7 +50,7 @@ def history_of(
         If the store holds no case.
     """
     moment = _moment(store, as_of)
-    replay = Replay.at(store, moment)
+    replay = Replay.at(store, moment, everything=as_of is None)
     return History.build(
         replay.events(),
         as_of=moment,
@@ -119,7 +119,7 @@ def score_open_cases(
     moment = _moment(store, as_of)
     version, model = champion(registry)
     _refuse_hindsight(model, moment)
-    replay = Replay.at(store, moment)
+    replay = Replay.at(store, moment, everything=as_of is None)
     events = replay.events()
     if events.empty:
         raise NotEnoughDataError("No case was known at that moment. Import a file first: `heed import FILE`.")
@@ -245,7 +245,7 @@ def detect(
 ) -> Detected:
     """Find weak signals and measure pressure, and store both."""
     moment = _moment(store, as_of)
-    replay = Replay.at(store, moment)
+    replay = Replay.at(store, moment, everything=as_of is None)
     events = replay.events()
     if events.empty:
         raise NotEnoughDataError("No case was known at that moment. Import a file first: `heed import FILE`.")

@@ -11,6 +11,7 @@ from typer.testing import CliRunner
 from data.errors import NotEnoughDataError, UsageError
 from data.import_cases import import_file
 from data.mapping import find_mapping
+from data.replay import Replay
 from data.store import Store
 from service.as_of import answer
 from service.cli import app
@@ -48,6 +49,21 @@ def test_a_later_export_changes_no_byte(store, tmp_path):
     assert (told["figures"]["cases"], told["figures"]["open"], told["imports"]) == (3, 2, [1])
     now = answer(store, utc("2024-06-03"), minimum=1)
     assert (now["figures"]["cases"], now["figures"]["open"], now["imports"]) == (4, 2, [1, 2])
+
+
+def test_an_export_of_the_same_or_an_earlier_look_changes_no_byte(store, tmp_path):
+    """A correction with no newer date and a backfill are recorded when they come in; asked of now, they count."""
+    asked = utc("2024-05-01")
+    before = as_json_text(answer(store, asked, minimum=1))
+    corrected = [{**row, "unit": "Parks", "due": "2024-03-20 09:00:00"} for row in FIRST]
+    import_file(store, write_csv(tmp_path / "same.csv", corrected), town())
+    backfill = [{"number": "9", "opened": "2024-03-01 10:00:00", "closed": "", "snapshot": "2024-03-05"}]
+    import_file(store, write_csv(tmp_path / "old.csv", backfill), town())
+    import_file(store, write_csv(tmp_path / "turned.csv", list(reversed(FIRST))), town())
+    assert as_json_text(answer(store, asked, minimum=1)) == before
+    everything = Replay.at(store, store.last_known_at() + 1, everything=True).events()
+    assert everything["case_id"].nunique() == 4
+    assert "Parks" in set(everything["office"])
 
 
 def test_the_answer_is_worked_out_by_hand(store):
