@@ -127,6 +127,7 @@ class _Step:
             self._amendments(),
             *self._offices(),
             self._endings(),
+            *self._taken_back(),
             *self._closings(),
         ]
 
@@ -176,6 +177,20 @@ class _Step:
         kinds = self.rows["falls"].fillna(EventKind.WITHDRAWN.value)[mask].to_numpy()
         return self._at_the_end(mask, kinds, ["closing_reason"])
 
+    def _taken_back(self) -> list[pd.DataFrame]:
+        """Cases that had fallen away, and that this look shows as live again: reopened, and perhaps closed since."""
+        back = self.ended_before & ~self.fallen
+        rows, closed = self.rows, back & self.closed
+        opened, ended = rows["opened_at"].to_numpy(), rows["closed_at"].to_numpy()
+        # Before the closing that the same look shows, so that the case ends closed.
+        at = np.maximum(opened, np.minimum(self.last_seen, ended - 1))
+        return [
+            _events(rows[back], EventKind.REOPENED, at[back], self._seen(back)),
+            _events(
+                rows[closed], EventKind.CLOSED, ended[closed], self._seen(closed), rows[["closing_reason"]][closed]
+            ),
+        ]
+
     def _closings(self) -> list[pd.DataFrame]:
         """Cases that are closed, closed otherwise, or no longer closed."""
         rows, live = self.rows, ~self.ended_before
@@ -214,7 +229,7 @@ class _Step:
         old_due = self.before["due_at"].fillna(NEVER).astype("int64")
         now["due_at"] = rows["due_at"].where(rows["due_at"] != NEVER, old_due)
         now["closed_at"] = np.where(self.closed, rows["closed_at"].to_numpy(), NEVER)
-        now["ended"] = self.ended_before | self.fallen
+        now["ended"] = self.fallen
         now["opened_at"], now["seen_at"] = rows["opened_at"], np.int64(self.seen)
         rest = self.state[now.index.get_indexer(self.state.index) < 0]
         if rest.empty:

@@ -49,7 +49,7 @@ def fold_cases(events: pd.DataFrame) -> pd.DataFrame:
     - `due_at_opening`: the promise as it stood when the case was opened; `due_at`: as it stands now;
     - `opened_at`, `opened_known_at`, `closed_at`, `closed_known_at`, `withdrawn_known_at`: int64 seconds in
       UTC, `NEVER` for what has not happened; a reopened case has `closed_at` NEVER until it is closed again;
-      `withdrawn_known_at` is when it was first known to be withdrawn or a duplicate;
+      `withdrawn_known_at` is when it was first known to be withdrawn or a duplicate, NEVER if it was reopened since;
     - `closing_reason`: null while open;
     - `first_closed_at`: the first closing, reopened or not; `duplicate_at`: when it was called a duplicate;
     - `reopened_known_at`: when it was last known to be reopened;
@@ -81,12 +81,16 @@ def fold_cases(events: pd.DataFrame) -> pd.DataFrame:
     due = _last_said(log, "due_at").reindex(cases.index)
     cases["due_at"] = due.fillna(NEVER).astype("int64")
     _add_closings(cases, log)
-    withdrawn = _first(log[log["kind"].isin(_ENDINGS)])["known_at"].reindex(cases.index)
+    reopened = _last(log[log["kind"] == EventKind.REOPENED.value])["known_at"]
+    cases["reopened_known_at"] = reopened.reindex(cases.index).fillna(NEVER).astype("int64")
+    endings = log[log["kind"].isin(_ENDINGS)]
+    # A case that was taken up again since has not fallen away.
+    again = reopened.reindex(endings["case_id"]).fillna(-1).to_numpy(dtype="int64")
+    endings = endings[endings["known_at"].to_numpy(dtype="int64") >= again]
+    withdrawn = _first(endings)["known_at"].reindex(cases.index)
     cases["withdrawn_known_at"] = withdrawn.fillna(NEVER).astype("int64")
-    duplicate = _first(log[log["kind"] == EventKind.DUPLICATE.value])["at"].reindex(cases.index)
+    duplicate = _first(endings[endings["kind"] == EventKind.DUPLICATE.value])["at"].reindex(cases.index)
     cases["duplicate_at"] = duplicate.fillna(NEVER).astype("int64")
-    reopened = _last(log[log["kind"] == EventKind.REOPENED.value])["known_at"].reindex(cases.index)
-    cases["reopened_known_at"] = reopened.fillna(NEVER).astype("int64")
     cases["reopened"] = _count(log, (EventKind.REOPENED.value,), cases.index)
     cases["transfers"] = _count(log, _MOVES, cases.index)
     cases = cases.reset_index().sort_values(["opened_at", "case_id"], kind="stable", ignore_index=True)

@@ -138,6 +138,7 @@ def take_in(
     tell("read", intake.rows, intake.rows)
     tell("check", 0, intake.rows)
     _sum_up(intake, extracted_at, tell)
+    reader.judge_cases(intake.cases)
     findings = intake.findings()
     refuse(file.name, findings, mapping, allowed)
     if intake.cases == 0:

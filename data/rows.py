@@ -127,6 +127,10 @@ class RowReader:
             _check_zone(self._mapping)
         self.notes = tuple(self._extras.notes())
 
+    def judge_cases(self, cases: int) -> None:
+        """Judge the file's codes beside its number of cases, once that is known. Raises PersonalDataError."""
+        self._scan.refuse_own_to_cases(cases)
+
     def _look_at_values(self, raw: pd.DataFrame, numbers: Seconds) -> None:
         for name in raw.columns:
             kind = self._mapping.fields[self._mapping.columns[name].field].type

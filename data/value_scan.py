@@ -77,6 +77,10 @@ class _Codes:
             if len(self._values) >= _DISTINCT_AT_ONCE:
                 self._judge()
 
+    def own_to_cases(self, cases: int) -> _Found | None:
+        """All rows, if so many cases have too many distinct values between them for a list of codes."""
+        return self._filled if has_own_values(min(self._filled.count, cases), len(self._distinct)) else None
+
     def finish(self) -> None:
         self._judge()
         if has_own_values(self._filled.count, len(self._distinct)):
@@ -145,6 +149,17 @@ class ValueScan:
                 at = rows[codes == code]
                 found = self._subjects.setdefault(column, _Found())
                 found.add(len(at), at[:FIRST_ROWS].tolist())
+
+    def refuse_own_to_cases(self, cases: int) -> None:
+        """Raise PersonalDataError if most of so many cases have a value of their own, in however many rows each."""
+        found = [
+            own.finding(column, OWN_VALUES, _CODES)
+            for column, looked in self._codes.items()
+            if (own := looked.own_to_cases(cases)) is not None
+        ]
+        if found:
+            listed = "\n".join(f"  - {_line(finding)}" for finding in found)
+            raise PersonalDataError(f"{self._file}: nothing was imported.\n{listed}\n{BOUNDARY} {_CODES}", found)
 
     def refuse(self) -> None:
         """Raise BoundaryError or PersonalDataError if anything was found, naming columns, kinds, counts, first rows."""

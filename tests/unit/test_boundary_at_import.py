@@ -7,10 +7,10 @@ import shutil
 
 import pytest
 
-from data.errors import BoundaryError, MappingError
+from data.errors import BoundaryError, MappingError, PersonalDataError
 from data.import_cases import import_file
 from data.store import Store
-from tests.support.exports import TOWN, town, write_csv
+from tests.support.exports import TOWN, log, town, write_csv, write_rows
 
 
 @pytest.fixture
@@ -52,3 +52,17 @@ def test_no_category_is_about_protest_or_stability(store, tmp_path, word):
     assert "petitioning, protest, stability, crime or conduct" in str(told.value)
     assert word not in str(told.value)
     assert store.read_events().empty
+
+
+def test_a_value_for_each_case_is_no_code_in_however_many_rows(store, tmp_path):
+    """Three events of a case with the case's own number in the category: refused as one row each would be."""
+    rows = [
+        {"case": str(n), "what": what, "at": f"2024-03-01 1{hour}:00:00", "type": f"{n * 7919 % 1000:03d}-x"}
+        for n in range(300)
+        for hour, what in enumerate(("opened", "replied", "closed"))
+    ]
+    with pytest.raises(PersonalDataError, match="column 'type', 900 rows: 1, 2, 3, 4, 5, …: looks like names, numbers"):
+        import_file(store, write_rows(tmp_path / "log.csv", rows), log())
+    assert store.read_events().empty
+    few = [{**row, "type": row["type"][:1]} for row in rows]
+    assert import_file(store, write_rows(tmp_path / "few.csv", few), log()).cases == 300

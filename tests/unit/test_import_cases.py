@@ -393,3 +393,19 @@ def test_a_snapshot_of_st_louis_follows_its_cases(real_file, tmp_path):
             cases = cases[(cases["opened_at"] <= week) & (cases["withdrawn_known_at"] == NEVER)]
             shares.append((cases["closed_at"] == NEVER).mean())
         assert 0.30 > shares[0] > shares[1] > shares[2] > 0.03
+
+
+def test_a_case_taken_back_from_withdrawal_lives_on(tmp_path):
+    """Withdrawn in one export, closed late in the next: reopened and closed, and late as it is."""
+    first = {"number": "1", "closed": "", "cancelled": "2024-03-20 10:00:00", "snapshot": "2024-04-01"}
+    later = {"number": "1", "closed": "2024-03-25 10:00:00", "cancelled": "", "snapshot": "2024-05-01"}
+    with Store.open(str(tmp_path / "heed.db"), create=True) as store:
+        import_file(store, write_csv(tmp_path / "a.csv", [first]), town())
+        assert fold_cases(store.read_events())["withdrawn_known_at"].item() < NEVER
+        import_file(store, write_csv(tmp_path / "b.csv", [later]), town())
+        events = store.read_events()
+        case = fold_cases(events).iloc[0]
+        assert case["withdrawn_known_at"] == NEVER
+        assert case["closed_at"] == utc("2024-03-25 10:00:00")
+        assert events["kind"].tolist()[-2:] == ["reopened", "closed"]
+        assert import_file(store, tmp_path / "b.csv", town()).events_added == 0
