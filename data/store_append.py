@@ -197,22 +197,10 @@ def _note_source(connection: Connection, run: ImportRun) -> None:
         "known_at_opening": json.dumps(sorted(keys)),
         "mapping_sha256": run.mapping_sha256,
     }
-    _refuse_other_zone(connection, run)
     if row is None:
         connection.execute(insert(table).values(source=run.source, **values))
     elif any(row._mapping[name] != value for name, value in values.items()):
         connection.execute(update(table).where(table.c.source == run.source).values(**values))
-
-
-def _refuse_other_zone(connection: Connection, run: ImportRun) -> None:
-    """Days and weeks are cut on one wall clock; a second one would leave the store without any."""
-    zones = sorted(set(connection.execute(select(tables.source.c.time_zone)).scalars()) - {run.time_zone})
-    if zones:
-        raise StoreError(
-            f"Expected the time zone of what is in the store already, {zones[0]}, and the source '{run.source}' is "
-            f"mapped to {run.time_zone}: days and weeks cannot be cut in both. Nothing was stored. Keep one store per "
-            "time zone, or begin a new one if the mapping was wrong before."
-        )
 
 
 def _imported_before(connection: Connection, run: ImportRun) -> bool:
