@@ -49,7 +49,6 @@ class Replay:
         as_of : int, seconds in UTC
         last_import : int
             Number of the newest import to know of (`heed imports`); None: all.
-
         everything : bool
             Take what was recorded at any time, for a question about now.
 

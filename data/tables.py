@@ -80,8 +80,8 @@ event = Table(
     Column("kind", String(16), nullable=False),
     Column("at", BigInteger, nullable=False),
     Column("known_at", BigInteger, nullable=False),
-    # The look at the source that showed it: its snapshot or extraction, never the clock of this machine. What had been
-    # recorded by a moment can so be told apart from what was learnt later about the time before it.
+    # The look at the source that showed it: its snapshot or extraction; or when it came in, where a look as new was
+    # stored before. What had been recorded by a moment can so be told apart from what was learnt later about it.
     Column("recorded_at", BigInteger, nullable=False),
     # Where it stood in its file: of two events of one second that say otherwise, the later one holds.
     Column("place", BigInteger, nullable=False),
