@@ -1,4 +1,4 @@
-"""Areas, offices and categories: read from files, checked together, stored all or none.
+"""Areas, offices with their capacities, and categories: read from files, checked together, stored all or none.
 
 The boundary of an area is a public shape. It is stored; a point, or a shape so small that it is a house, is an exact
 place and is refused.
@@ -7,17 +7,20 @@ place and is refused.
 from __future__ import annotations
 
 import json
+import time
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
+from zoneinfo import ZoneInfo
 
 import numpy as np
 import pandas as pd
-from sqlalchemy import select
+from sqlalchemy import Connection, select
 
 from data import tables
 from data.boundary import CONDUCT, Violation, forbidden_reason, refuse
+from data.capacity_file import CapacityReport, KnownWhen, checked_capacity, settle
 from data.errors import FileFormatError, Finding, PersonalDataError, RowError, UsageError
 from data.findings import BadRows, as_findings, bad_rows
 from data.personal import looks_personal
@@ -32,33 +35,45 @@ COLUMNS: Final[dict[str, tuple[str, ...]]] = {
     "areas": ("area", "parent", "name_zh", "name_en", "population", "neighbours"),
     "offices": ("office", "parent", "tier", "name_zh", "name_en", "capacity_per_day"),
     "categories": ("category", "name_zh", "name_en"),
+    "capacity": ("office", "from", "known", "capacity_per_day"),
 }
-CODES: Final = {"areas": "area", "offices": "office", "categories": "category"}
+CODES: Final = {"areas": "area", "offices": "office", "categories": "category", "capacity": "office"}
+# What no row can do without, besides its code.
+_NEEDED: Final = {"capacity": ("from", "capacity_per_day")}
+# Columns of numbers, times and lists: they are read as such or refused, and are no codes to be looked at.
+_READ: Final = frozenset({"shape", "population", "capacity_per_day", "neighbours", "from", "known"})
 _REMEDY: Final = "Mend the file; nothing of any of the files was stored."
 
 
 @dataclass(frozen=True)
 class Places:
-    """What was read and found right; None where no file was given. The columns are those of `data.tables`."""
+    """What was read and found right; None where no file was given. The columns are those of `data.tables`; those of
+    `capacity` are those of `data.capacity_file.checked_capacity`.
+    """
 
     areas: pd.DataFrame | None = None
     offices: pd.DataFrame | None = None
     categories: pd.DataFrame | None = None
+    capacity: pd.DataFrame | None = None
 
     def frames(self) -> dict[str, pd.DataFrame]:
-        """Those that there are, by kind."""
+        """Those that there are of what is put in place of what the store holds, by kind."""
         listed = {"areas": self.areas, "offices": self.offices, "categories": self.categories}
         return {kind: frame for kind, frame in listed.items() if frame is not None}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PlacesReport:
-    """What an import of places did: how many of each kind, and how many codes of cases are in none of them."""
+    """What an import of places did: how many of each kind, and how many codes of cases are in none of them.
+
+    `capacity` says what became of a file of capacities; None where none was given.
+    """
 
     counts: dict[str, int]
     with_boundary: int
     neighbours_derived: bool
     unknown_codes: dict[str, int]
+    capacity: CapacityReport | None = None
 
     def to_dict(self) -> dict[str, Any]:
         """The report as plain values."""
@@ -67,15 +82,17 @@ class PlacesReport:
             "with_boundary": self.with_boundary,
             "neighbours_derived": self.neighbours_derived,
             "unknown_codes": self.unknown_codes,
+            "capacity": None if self.capacity is None else self.capacity.to_dict(),
         }
 
     def warnings(self) -> list[str]:
-        """One sentence for each kind of which cases name codes that the file does not have."""
-        return [
+        """One sentence for each kind of which cases name codes that the file does not have, and those of capacities."""
+        unknown = [
             f"Cases name {count:,} {kind} that the file does not have; they are shown by their code."
             for kind, count in self.unknown_codes.items()
             if count
         ]
+        return unknown + ([] if self.capacity is None else self.capacity.warnings())
 
 
 def import_places(
@@ -84,9 +101,14 @@ def import_places(
     offices: str | Path | None = None,
     categories: str | Path | None = None,
     *,
+    capacity: str | Path | None = None,
+    capacity_known: KnownWhen = "import",
     drop: Collection[str] = (),
+    imported_at: int | None = None,
 ) -> PlacesReport:
     """Check the files given and put them in place of what the store holds of each kind, all or none.
+
+    Capacities are added to those that the store has, and replace none: see `data.capacity`.
 
     Parameters
     ----------
@@ -95,8 +117,15 @@ def import_places(
         A table with the columns of `COLUMNS` (only the code is needed; `neighbours` holds codes with ";" between), or
         GeoJSON: a FeatureCollection whose properties are those columns and whose geometries are the boundaries.
     offices, categories : path, tables
+    capacity : path, a table
+        `office`, `from` (a day or a time; without an offset, in the time zone of the store), `capacity_per_day` (cases
+        per working day) and, if it is known, `known` (since when).
+    capacity_known : since when the capacities were known of which the file does not say it
+        "import": from now on. "from": since each began, or from now on if that is yet to come; whoever says so vouches
+        that no figure was worked out afterwards.
     drop : collection of str
         Columns to leave out openly.
+    imported_at : seconds in UTC; None: now
 
     Raises
     ------
@@ -105,9 +134,15 @@ def import_places(
     PersonalDataError, FileFormatError, MappingError, RowError, BoundaryError
         Nothing was stored.
     """
-    places = read_places(areas, offices, categories, drop=drop)
-    store.write_places(**places.frames())
-    return _report(store, places, derived=areas is not None and _is_derived(places.areas, areas))
+    now = int(time.time()) if imported_at is None else imported_at
+    places = read_places(areas, offices, categories, capacity=capacity, zone=zone_of(store), imported_at=now, drop=drop)
+    with store.writing() as connection:
+        store.write_places(**places.frames(), connection=connection)
+        told = None
+        if places.capacity is not None:
+            file = Path(str(capacity)).name
+            told = _add_capacity(store, connection, file, places.capacity, known=capacity_known, imported_at=now)
+    return _report(store, places, told, derived=areas is not None and _is_derived(places.areas, areas))
 
 
 def read_places(
@@ -115,14 +150,52 @@ def read_places(
     offices: str | Path | None = None,
     categories: str | Path | None = None,
     *,
+    capacity: str | Path | None = None,
+    zone: ZoneInfo | None = None,
+    imported_at: int | None = None,
     drop: Collection[str] = (),
 ) -> Places:
-    """Read and check the files; raises as `import_places` does, and touches no store."""
-    given = {"areas": areas, "offices": offices, "categories": categories}
+    """Read and check the files; raises as `import_places` does, and touches no store.
+
+    `zone` is the time zone of moments without an offset, and nothing may have been known later than `imported_at`
+    (seconds in UTC; None: now); both matter to capacities only.
+    """
+    given = {"areas": areas, "offices": offices, "categories": categories, "capacity": capacity}
     found = {kind: _read(kind, Path(path), drop) for kind, path in given.items() if path is not None}
     if not found:
-        raise UsageError("Expected at least one file: --areas, --offices or --categories.")
-    return Places(**{kind: _checked(kind, Path(str(given[kind])).name, frame) for kind, frame in found.items()})
+        raise UsageError("Expected at least one file: --areas, --offices, --categories or --capacity.")
+    now = int(time.time()) if imported_at is None else imported_at
+    checked = {}
+    for kind, frame in found.items():
+        file = Path(str(given[kind])).name
+        if kind == "capacity":
+            checked[kind] = checked_capacity(file, frame, zone=zone, imported_at=now, remedy=_REMEDY)
+        else:
+            checked[kind] = _checked(kind, file, frame)
+    return Places(**checked)
+
+
+def zone_of(store: Store) -> ZoneInfo | None:
+    """The time zone of the store; None before anything was imported, or where its sources are of several."""
+    zones = set(store.sources()["time_zone"])
+    return ZoneInfo(zones.pop()) if len(zones) == 1 else None
+
+
+def _add_capacity(
+    store: Store, connection: Connection, file: str, told: pd.DataFrame, *, known: KnownWhen, imported_at: int
+) -> CapacityReport:
+    """Store what is new, in the transaction of `connection`, in which the offices are those of this import."""
+    stored = store.read_capacity(connection=connection)
+    settled = settle(file, told, stored, known=known, imported_at=imported_at)
+    store.write_places(capacities=settled.rows, connection=connection)
+    offices = set(store.read_offices(connection=connection)["office"])
+    return CapacityReport(
+        stored=len(settled.rows),
+        known_already=settled.known_already,
+        corrections=settled.corrections,
+        known_from_import=settled.known_from_import,
+        unknown_offices=len(set(told["office"]) - offices - _codes_of_cases(connection, "office")),
+    )
 
 
 def _is_derived(areas: pd.DataFrame | None, path: str | Path) -> bool:
@@ -147,9 +220,12 @@ def _read(kind: str, path: Path, drop: Collection[str]) -> pd.DataFrame:
     _check_columns(path.name, kind, [str(name) for name in raw.columns if name != "shape"])
     if code not in raw:
         raise FileFormatError(f"{path.name}: expected a column '{code}' with the code of each row.")
+    missing = [name for name in _NEEDED.get(kind, ()) if name not in raw]
+    if missing:
+        raise FileFormatError(f"{path.name}: expected a column '{missing[0]}'.")
     scan = ValueScan(path.name)
     numbers = np.arange(1, len(raw) + 1)
-    for name in set(raw.columns) - {"shape", "population", "capacity_per_day", "neighbours"}:
+    for name in set(raw.columns) - _READ:
         scan.look_at_codes(str(name), raw[name].astype("str"), numbers)
     scan.refuse()
     frame = raw.assign(row=numbers)
@@ -332,18 +408,23 @@ def _geojson(shape: Any) -> str:
     return json.dumps(mapping(set_precision(shape, 1e-6)), separators=(",", ":"))
 
 
-def _report(store: Store, places: Places, *, derived: bool) -> PlacesReport:
+def _report(store: Store, places: Places, capacity: CapacityReport | None, *, derived: bool) -> PlacesReport:
     frames = places.frames()
     areas = frames.get("areas")
     with store.reading() as connection:
-        unknown = {}
-        for kind, frame in frames.items():
-            column = tables.event.c[CODES[kind]]
-            used = set(connection.execute(select(column).where(column.is_not(None)).distinct()).scalars())
-            unknown[kind] = len(used - set(frame[CODES[kind]]))
+        unknown = {
+            kind: len(_codes_of_cases(connection, CODES[kind]) - set(frame[CODES[kind]]))
+            for kind, frame in frames.items()
+        }
     return PlacesReport(
         counts={kind: len(frame) for kind, frame in frames.items()},
         with_boundary=0 if areas is None or "boundary" not in areas else int(areas["boundary"].notna().sum()),
         neighbours_derived=derived,
         unknown_codes=unknown,
+        capacity=capacity,
     )
+
+
+def _codes_of_cases(connection: Connection, name: str) -> set[str]:
+    column = tables.event.c[name]
+    return set(connection.execute(select(column).where(column.is_not(None)).distinct()).scalars())

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+from collections import defaultdict
 from contextlib import AbstractContextManager, nullcontext
 from typing import Final
 
@@ -11,6 +12,7 @@ import pandas as pd
 from sqlalchemy import Connection, Table, delete, func, select
 
 from data import tables
+from data.capacity import CAPACITY_COLUMNS, CAPACITY_KEY
 from data.inspection_log import results_at
 from data.store_tables import frame_of, insert_frame, plain_values
 
@@ -28,7 +30,7 @@ class _Room:
 
 
 class Places(_Room):
-    """Areas, offices, categories and inspections of a store."""
+    """Areas, offices and their capacities, categories and inspections of a store."""
 
     def write_places(
         self,
@@ -36,23 +38,28 @@ class Places(_Room):
         offices: pd.DataFrame | None = None,
         categories: pd.DataFrame | None = None,
         inspections: pd.DataFrame | None = None,
+        capacities: pd.DataFrame | None = None,
+        *,
+        connection: Connection | None = None,
     ) -> None:
-        """Replace the areas, offices and categories given, and append inspections, in one transaction.
+        """Replace the areas, offices and categories given, and append inspections and capacities.
 
-        The columns are those of `data.tables`; one that may be null may be left out. `neighbours` is a list
-        of area codes per row. An inspection whose `inspection_id` is stored already is left as it is stored.
+        All in one transaction (that of `connection`, if given). The columns are those of `data.tables`; one that may
+        be null may be left out. `neighbours` is a list of area codes per row. An inspection whose `inspection_id` is
+        stored already, and a capacity whose `data.capacity.CAPACITY_KEY` is, are left as they are stored.
         """
-        with self.writing() as connection:
+        with self.writing() if connection is None else nullcontext(connection) as opened:
             for table, frame in (
                 (tables.area, areas),
                 (tables.office, offices),
                 (tables.category, categories),
             ):
                 if frame is not None:
-                    connection.execute(delete(table))
-                    insert_frame(connection, table, _with_neighbours(frame) if table is tables.area else frame)
-            if inspections is not None:
-                insert_frame(connection, tables.inspection, inspections)
+                    opened.execute(delete(table))
+                    insert_frame(opened, table, _with_neighbours(frame) if table is tables.area else frame)
+            for table, frame in ((tables.inspection, inspections), (tables.office_capacity, capacities)):
+                if frame is not None:
+                    insert_frame(opened, table, frame)
 
     def read_areas(self) -> pd.DataFrame:
         """The areas, sorted by code; `neighbours` holds a list of area codes."""
@@ -60,9 +67,46 @@ class Places(_Room):
         areas["neighbours"] = pd.Series([json.loads(text) for text in areas["neighbours"]], dtype="object")
         return areas
 
+    def adjacency(self) -> dict[str, tuple[str, ...]]:
+        """Every area and the areas beside it, as the store has them today; sorted by code, as each of the tuples is.
+
+        Both ways, also where only one of two areas names the other; no area is its own neighbour. An area without
+        neighbours has an empty tuple.
+        """
+        areas = self.read_areas()
+        beside: defaultdict[str, set[str]] = defaultdict(set)
+        for here, others in zip(areas["area"].tolist(), areas["neighbours"].tolist(), strict=True):
+            beside[here].update(others)
+            for other in others:
+                beside[other].add(here)
+        return {area: tuple(sorted(beside[area] - {area})) for area in sorted(beside)}
+
     def read_offices(self, *, connection: Connection | None = None) -> pd.DataFrame:
         """The offices, sorted by code."""
         return self._read(tables.office, ["office"], connection)
+
+    def read_capacity(
+        self, as_of: int | None = None, *, recorded_by: int | None = None, connection: Connection | None = None
+    ) -> pd.DataFrame:
+        """What was known of the capacities of offices strictly before `as_of` (seconds in UTC; None: all).
+
+        `recorded_by` (seconds in UTC; None: whenever) leaves out what only came in later. As for events, a moment
+        before anything had come in is answered by what the first file told of it, and no later file changes that; see
+        `data.replay`.
+
+        Returns
+        -------
+        DataFrame with `data.capacity.CAPACITY_COLUMNS`, every record ever told, sorted by its key
+            `from_at` and `known_at` are int64 seconds in UTC. `data.capacity.capacity_changes` says what was in force.
+        """
+        frame = self._read(tables.office_capacity, [*CAPACITY_KEY], connection)
+        if recorded_by is not None:
+            first = frame["recorded_at"].min()
+            by = recorded_by if pd.isna(first) else max(recorded_by, int(first))
+            frame = frame[(frame["recorded_at"] <= by).fillna(True)]
+        if as_of is not None:
+            frame = frame[frame["known_at"] < as_of]
+        return frame[[*CAPACITY_COLUMNS]].reset_index(drop=True)
 
     def read_categories(self) -> pd.DataFrame:
         """The categories, sorted by code."""

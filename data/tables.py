@@ -118,7 +118,22 @@ office = Table(
     Column("tier", String(16)),
     Column("name_zh", String(160)),
     Column("name_en", String(160)),
-    Column("capacity_per_day", Float),  # cases per working day; null: unknown
+    # Cases per working day, of no date: shown, and never what a moment is judged by; that is `office_capacity`. Null:
+    # unknown.
+    Column("capacity_per_day", Float),
+)
+
+# How many cases an office can answer on a working day, from a moment on; a figure of the office and of nobody in it.
+# Append-only as the event log: a correction is a row of the same beginning with a later known_at (`data.capacity`).
+office_capacity = Table(
+    "office_capacity",
+    metadata,
+    # No foreign key: a file of offices replaces the offices, and what was known of their capacity stays.
+    Column("office", String(160), primary_key=True),
+    Column("from_at", BigInteger, primary_key=True),
+    Column("known_at", BigInteger, primary_key=True),
+    Column("recorded_at", BigInteger),  # when it came in; null: written directly
+    Column("capacity_per_day", Float, nullable=False),
 )
 
 category = Table(

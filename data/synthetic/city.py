@@ -8,6 +8,7 @@ from typing import Final
 import numpy as np
 import pandas as pd
 
+from data.capacity import CAPACITY_COLUMNS
 from data.errors import UsageError
 from data.schema import EventKind
 from data.synthetic.arrivals import CHANNELS, Cases, due_moments, open_cases
@@ -45,6 +46,7 @@ class SimulatedCity:
     events: pd.DataFrame
     areas: pd.DataFrame
     offices: pd.DataFrame
+    capacities: pd.DataFrame
     categories: pd.DataFrame
     inspections: pd.DataFrame
     truth: PlantedTruth
@@ -75,6 +77,7 @@ def simulate_city(seed: int, plan: CityPlan | None = None) -> SimulatedCity:
     desks = staff_offices(setting, streams[4])
     fates = draw_fates(cases, setting.calendars, streams[5])
     log = Queues(layout, desks, cases, fates).run(cases.at_once, plan.end)
+    offices = _office_frame(layout, desks, cases, fates)
     return SimulatedCity(
         seed=seed,
         plan=plan,
@@ -83,7 +86,8 @@ def simulate_city(seed: int, plan: CityPlan | None = None) -> SimulatedCity:
         time_zone=TIME_ZONE,
         events=_export(setting, cases, fates, log),
         areas=layout.areas,
-        offices=_office_frame(layout, desks, cases, fates),
+        offices=offices,
+        capacities=_capacity_frame(plan, offices, truth),
         categories=category_frame(),
         inspections=inspect_places(plan, layout, demand, truth, streams[6]),
         truth=truth,
@@ -180,3 +184,12 @@ def _office_frame(layout: Layout, desks: list[Desk], cases: Cases, fates: Fates)
             ],
         }
     )
+
+
+def _capacity_frame(plan: CityPlan, offices: pd.DataFrame, truth: PlantedTruth) -> pd.DataFrame:
+    """The capacities over time, as plans that were known when they began: only the failing office's changes."""
+    first = offices[["office", "capacity_per_day"]].assign(from_at=plan.moment(-plan.warm_up_days))
+    fallen = first[first["office"] == truth.failing_office].assign(from_at=truth.failing_since)
+    fallen["capacity_per_day"] = (fallen["capacity_per_day"] * truth.failing_capacity_kept).round(2)
+    frame = pd.concat([first, fallen], ignore_index=True)
+    return frame.assign(known_at=frame["from_at"])[[*CAPACITY_COLUMNS]]

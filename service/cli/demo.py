@@ -84,7 +84,7 @@ def _build(made: _Demo, seed: int, step: Step) -> tuple[SimulatedCity, Store, tu
     store = Store.open(made.url, create=True)
     with made.step("import"):
         import_file(store, paths["events"], find_mapping("demo"), extracted_at=city.end - 1, progress=step)
-        store.write_places(city.areas, city.offices, city.categories, city.inspections)
+        store.write_places(city.areas, city.offices, city.categories, city.inspections, city.capacities)
     registry = Registry(Settings.read(store_url=made.url).models_folder())
     with made.step("features"):
         step("features", 0, 1)

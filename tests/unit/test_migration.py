@@ -11,6 +11,7 @@ from alembic.config import Config
 from sqlalchemy import text
 
 from data import migrate
+from data.errors import StoreError
 from data.event_log import fold_cases
 from data.import_cases import import_file
 from data.migrate import stored_version
@@ -96,6 +97,24 @@ def test_an_older_store_comes_up_to_date(store, tmp_path):
     again = import_file(store, file, town())
     assert again.events_added == 0
     assert len(fold_cases(store.read_events())) == len(ROWS)
+
+
+def test_a_store_of_the_second_version_gets_dated_capacities(store, tmp_path):
+    """Everything stays as it was; undated figures are not carried over: nobody knows from when on they held."""
+    import_file(store, write_csv(tmp_path / "town.csv", ROWS[:3]), town())
+    store.write_places(offices=pd.DataFrame({"office": ["W"], "capacity_per_day": [7.5]}))
+    before = store.read_events()
+    with store.writing() as connection:
+        connection.execute(text("DROP TABLE office_capacity"))
+        connection.execute(text("UPDATE alembic_version SET version_num = '0002'"))
+    with pytest.raises(StoreError, match=r"Expected a store of version 0003, got 0002\. The next `heed import`"):
+        store._prepare(create=False)
+    store._prepare(create=True)
+    pd.testing.assert_frame_equal(store.read_events(), before)
+    assert store.read_offices()["capacity_per_day"].tolist() == [7.5]
+    assert store.read_capacity().empty
+    with store.reading() as connection:
+        assert stored_version(connection) == "0003"
 
 
 def _ids(store: Store) -> list[str]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 
+import pandas as pd
 import pytest
 
 from data.errors import BoundaryError, FileFormatError, PersonalDataError, RowError, UsageError
@@ -57,6 +58,7 @@ def test_three_tables_come_in_together(store, tmp_path):
     areas = store.read_areas().set_index("area")
     assert areas["population"].to_dict() == {"A": 500, "B": 400, "T": 900}
     assert areas["neighbours"].to_dict() == {"A": ["B"], "B": ["A"], "T": []}
+    assert store.adjacency() == {"A": ("B",), "B": ("A",), "T": ()}
     assert areas.loc["A", "parent"] == "T"
     assert store.read_offices().set_index("office").loc["W", "capacity_per_day"] == 7.5
     assert store.read_categories()["name_zh"].tolist() == ["积水内涝", "路灯不亮"]
@@ -77,6 +79,19 @@ def test_boundaries_give_neighbours_of_the_same_level(store, tmp_path):
     assert areas["neighbours"].to_dict() == {"T": [], "A": ["B"], "B": ["A"], "C": []}
     assert json.loads(areas.loc["A", "boundary"])["type"] == "Polygon"
     assert areas.loc["A", "population"] == 500
+
+
+def test_adjacency_goes_both_ways_and_never_to_itself(store):
+    """Also where a list was written directly and names only one way, itself, or an area without a row."""
+    areas = pd.DataFrame({"area": ["C", "A", "B"], "neighbours": [["A", "C"], ["X"], []]})
+    store.write_places(areas=areas)
+    assert store.adjacency() == {"A": ("C", "X"), "B": (), "C": ("A",), "X": ("A",)}
+    assert list(store.adjacency()) == ["A", "B", "C", "X"]
+
+
+def test_a_store_without_areas_has_no_adjacency(store):
+    """Nothing lies beside nothing."""
+    assert store.adjacency() == {}
 
 
 @pytest.mark.parametrize(
@@ -156,7 +171,7 @@ def test_places_come_through_the_door(tmp_path):
 
 def test_a_wrong_call_is_told(tmp_path):
     """No file, no such file, a file without the code."""
-    with pytest.raises(UsageError, match="Expected at least one file: --areas, --offices or --categories"):
+    with pytest.raises(UsageError, match="Expected at least one file: --areas, --offices, --categories or --capacity"):
         read_places()
     with pytest.raises(UsageError, match="There is no file"):
         read_places(areas=tmp_path / "none.csv")
