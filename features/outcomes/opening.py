@@ -1,17 +1,19 @@
-"""What an office did or failed to do with a case, and from when on that can be said."""
+"""Whether a case was answered late, asked once for each case and at its opening: what a model learns first."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Final
 
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
 from data.event_log import NEVER, is_near_instant
-from features.facts import Int64s
+from features.terms import Int64s
 
-OUTCOMES = ("late",)
+# What a model can be made of so far; `features.outcomes.LANDMARK_OUTCOMES` are all four.
+OUTCOMES: Final = ("late",)
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,9 +45,8 @@ def late(cases: pd.DataFrame, *, as_of: int, observed_until: Int64s | None = Non
 
     A case is late if it was first answered after `due_at_opening`, or is still open after it. Being called a duplicate
     is an answer: nobody knows at the opening that it will be one, and leaving such cases out would be choosing by what
-    came later. Every case matures at its
-    promise and not when it is closed: a case that is answered early would otherwise be known sooner than one that is
-    not, and the newest weeks would look better than they are.
+    came later. Every case matures at its promise and not when it is closed: a case that is answered early would
+    otherwise be known sooner than one that is not, and the newest weeks would look better than they are.
 
     Parameters
     ----------
