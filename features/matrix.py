@@ -2,23 +2,33 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass
 from typing import Final
 
 import numpy as np
 import pandas as pd
 
-from data.event_log import NEVER, fold_cases
-from features.catalogue import CATALOGUE, available, require_available
-from features.event_index import EventIndex
-from features.facts import LOG_HOURS_SCALE, facts_from_events, promised_seconds
-from features.landmarks import opening_landmarks, queries_at
-from features.records import ALL, DAY, MONTH, QUARTER, RECORD_KEYS, Floats, Records
+from data.clock import WorkingCalendar
+from data.errors import NotEnoughDataError, UsageError
+from data.event_log import fold_cases, known_before
+from features.base_score import base_score
+from features.case_state import STATE_COLUMNS
+from features.catalogue import CATALOGUE, FORMULAS, available, require_available
+from features.event_index import EventIndex, IndexTerms
+from features.facts import KEY_COLUMNS, facts_from_events
+from features.facts.build import Adjacency
+from features.formula import Asked
+from features.landmarks import LANDMARK_KINDS, LandmarkKind, named_then, opening_landmarks, queries_at
+from features.landmarks import landmarks as landmarks_of
+from features.records import Floats
+from features.terms import Term, Terms, traced
 
-# What the area's own record counts in the base score: half, since the type of problem already carries part of it.
-_AREA_WEIGHT: Final = 0.5
-_RECENT_WEIGHT: Final = 0.125
+_NAMES: Final = ("case_id", "kind", *KEY_COLUMNS)
+_NUMBERS: Final = ("landmark_at", "seen_until", *(name for name in STATE_COLUMNS if name not in _NAMES))
+_NO_LANDMARKS: Final = pd.DataFrame(
+    {name: pd.Series(dtype="int64") for name in _NUMBERS} | {name: pd.Series(dtype="str") for name in _NAMES}
+)
 
 
 @dataclass(frozen=True)
@@ -41,6 +51,10 @@ class Matrix:
     def __len__(self) -> int:
         return len(self.landmarks)
 
+    def base_score(self) -> Floats:
+        """The sum of `offset_parts`, shape (n,), in log-odds; the same for a landmark alone as among others."""
+        return base_score({str(name): part.to_numpy(np.float64) for name, part in self.offset_parts.items()})
+
     def rows(self, chosen: np.ndarray) -> Matrix:
         """The landmarks that a boolean mask or positions choose."""
         parts = (frame.iloc[np.flatnonzero(chosen) if chosen.dtype == bool else chosen] for frame in self._frames())
@@ -59,6 +73,8 @@ def opening_matrix(
     names: Sequence[str] | None = None,
     cases: pd.DataFrame | None = None,
     observed_until: pd.Series | None = None,
+    capacity: pd.DataFrame | None = None,
+    adjacency: Adjacency | None = None,
 ) -> Matrix:
     """Features of every case at the moment of its opening.
 
@@ -72,226 +88,128 @@ def opening_matrix(
     names : features to work out; all available ones when None
     cases : the cases to make landmarks of; all cases of `events` when None
     observed_until : how far each case was followed, see `data.observation`; None for all
+    capacity : changes of what offices can do, see `features.facts.facts_from_events`; None where it is not given
+    adjacency : area -> the areas that it lies next to; None where that is not known
 
     Raises
     ------
     LeakError
         If a feature asked for needs a key that is known only at the end.
+    UsageError
+        If a feature asked for has nothing to say at an opening.
     """
     chosen = available(known_at_opening) if names is None else list(names)
     require_available(chosen, known_at_opening)
-    index = EventIndex.build(facts_from_events(events, inspections, observed_until))
-    landmarks = opening_landmarks(fold_cases(events) if cases is None else cases)
-    return matrix_at(index, landmarks, chosen, time_zone=time_zone)
+    facts = facts_from_events(events, inspections, observed_until, capacity=capacity, adjacency=adjacency)
+    index = EventIndex.build(facts, terms_of(chosen))
+    landmarks = named_then(opening_landmarks(fold_cases(events) if cases is None else cases), events)
+    return matrix_at(IndexTerms(index, queries_at(landmarks)), landmarks, chosen, time_zone=time_zone)
 
 
-def matrix_at(index: EventIndex, landmarks: pd.DataFrame, names: Sequence[str], *, time_zone: str) -> Matrix:
-    """Features of the landmarks, from an index that may serve many such calls."""
-    records = Records(index, queries_at(landmarks))
-    parts = _offset_parts(records)
-    asked = _Asked(records, landmarks, parts, time_zone)
-    columns = {name: _value(name)(asked, name) for name in names}
+def landmark_matrix(
+    events: pd.DataFrame,
+    *,
+    time_zone: str,
+    as_of: int,
+    known_at_opening: Collection[str],
+    kinds: Collection[LandmarkKind] = LANDMARK_KINDS,
+    inspections: pd.DataFrame | None = None,
+    names: Sequence[str] | None = None,
+    observed_until: pd.Series | None = None,
+    capacity: pd.DataFrame | None = None,
+    adjacency: Adjacency | None = None,
+    calendar: WorkingCalendar | None = None,
+) -> Matrix:
+    """Features of every case at every landmark of its life.
+
+    Parameters
+    ----------
+    events : event frame, see `data.schema.EVENT_COLUMNS`; those not known before `as_of` are not used
+    time_zone : IANA name; mornings, hours and weekdays are read in it
+    as_of : int64 seconds in UTC
+    known_at_opening : key columns that the sources know when a case opens
+    kinds : of landmarks, see `features.landmarks.landmarks`
+    names : features to work out; None for all that a model learns from
+    inspections, observed_until, capacity, adjacency : as for `opening_matrix`
+    calendar : as for `matrix_at`
+
+    Raises
+    ------
+    NotEnoughDataError
+        If nothing was known before `as_of`.
+    LeakError
+        If a feature asked for needs a key that is known only at the end.
+    """
+    chosen = available(known_at_opening, after_opening=True) if names is None else list(names)
+    require_available(chosen, known_at_opening)
+    known = known_before(events, as_of)
+    if known.empty:
+        raise NotEnoughDataError("Nothing was known at that moment. Import a file first: `heed import FILE`.")
+    frame = landmarks_of(known, time_zone=time_zone, as_of=as_of, kinds=kinds, observed_until=observed_until)
+    facts = facts_from_events(known, inspections, observed_until, capacity=capacity, adjacency=adjacency)
+    index = EventIndex.build(facts, terms_of(chosen))
+    source = IndexTerms(index, queries_at(frame))
+    return matrix_at(source, frame, chosen, time_zone=time_zone, calendar=calendar)
+
+
+def matrix_at(
+    source: Terms,
+    landmarks: pd.DataFrame,
+    names: Sequence[str],
+    *,
+    time_zone: str,
+    calendar: WorkingCalendar | None = None,
+) -> Matrix:
+    """Features of n landmarks, from whoever answers their terms.
+
+    Parameters
+    ----------
+    source : an index (`features.event_index.IndexTerms`), or what an engine has counted (`features.terms.KnownTerms`);
+        answers for the landmarks in their order. `terms_of(names)` is all that it will be asked for.
+    landmarks : DataFrame of n rows, see `features.landmarks`
+    names : features of the catalogue
+    time_zone : IANA name; hours and weekdays are read in it
+    calendar : when the offices work; None where that is not known, and features of working time are null
+
+    Raises
+    ------
+    UsageError
+        If a feature tells of the time after an opening and the landmarks are openings only.
+    ValueError
+        If the source answers for another number of landmarks.
+    """
+    if len(source) != len(landmarks):
+        raise ValueError(f"Expected answers for {len(landmarks)} landmarks, got them for {len(source)}.")
+    _require_progress(names, landmarks)
+    asked = Asked(source, landmarks, time_zone, calendar)
     return Matrix(
         landmarks.reset_index(drop=True),
-        pd.DataFrame(columns, dtype=np.float64),
-        pd.DataFrame(parts),
+        pd.DataFrame({name: FORMULAS[name](asked) for name in names}, dtype=np.float64),
+        pd.DataFrame(asked.offset_parts),
     )
 
 
-def _offset_parts(records: Records) -> dict[str, Floats]:
-    """The base score in parts: city, then each record as its departure from the one above it."""
-    level = records.level
-    category, channel = level("category"), level("category_channel")
-    return {
-        "city": level("city"),
-        "record_promise": level("promise") - level("city"),
-        "record_category": category - level("promise"),
-        "record_category_channel": channel - category,
-        "record_category_promise": level("category_promise") - category,
-        "record_area": _AREA_WEIGHT * (level("area") - level("city")),
-        "recent_category": _RECENT_WEIGHT * (records.recent("category") - category),
-        "recent_category_channel": _RECENT_WEIGHT * (records.recent("category_channel") - channel),
-    }
+def terms_of(names: Iterable[str], *, with_base: bool = True) -> tuple[Term, ...]:
+    """The integers that features are made of, in the order of their names, without repetition.
+
+    With `with_base`, also those of the base score, which every matrix holds: all that `matrix_at` asks for.
+    """
+    chosen = list(names)
+
+    def formulas(source: Terms) -> None:
+        asked = Asked(source, _NO_LANDMARKS, "UTC")
+        for name in chosen:
+            FORMULAS[name](asked)
+        if with_base:
+            _ = asked.offset_parts
+
+    return traced(formulas)
 
 
-@dataclass(frozen=True)
-class _Asked:
-    """What a feature may be worked out from."""
-
-    records: Records
-    landmarks: pd.DataFrame
-    offset_parts: dict[str, Floats]
-    time_zone: str
-
-    def sums(self, table: str, measures: Sequence[str], key: str, window: int | None) -> dict[str, Floats]:
-        found = self.records.index.sums(table, measures, RECORD_KEYS[key].columns, self.records.queries, window)
-        return {name: values.astype(np.float64) for name, values in found.items()}
-
-    def local(self, column: str) -> pd.Series:
-        """A moment of the landmarks on the local clock; null where there is none."""
-        moment = self.landmarks[column].where(self.landmarks[column] < NEVER)
-        return pd.to_datetime(moment, unit="s", utc=True).dt.tz_convert(self.time_zone)
-
-    def promised_hours(self) -> Floats:
-        """Promised time in hours; NaN where there is no promise."""
-        seconds = promised_seconds(self.landmarks["opened_at"], self.landmarks["due_at"])
-        return np.where(seconds > 0, seconds / 3600, np.nan)
-
-
-_Compute = Callable[[_Asked, str], Floats]
-
-
-def _record(asked: _Asked, name: str) -> Floats:
-    key = name.removeprefix("record_28d_").removeprefix("record_")
-    windows = (MONTH,) if "28d" in name else (ALL, QUARTER)
-    parent = "city" if RECORD_KEYS[key].parent is None else str(RECORD_KEYS[key].parent)
-    return asked.records.level(key, windows) - asked.records.level(parent, windows)
-
-
-def _level(asked: _Asked, name: str) -> Floats:
-    return asked.records.level(name.removeprefix("level_"))
-
-
-def _recent(asked: _Asked, name: str) -> Floats:
-    key = name.removeprefix("recent_")
-    return asked.records.recent(key) - asked.records.level(key)
-
-
-def _trend(asked: _Asked, name: str) -> Floats:
-    key = name.removeprefix("trend_")
-    return asked.records.level(key, (MONTH,)) - asked.records.level(key, (ALL,))
-
-
-def _early_sign(asked: _Asked, name: str) -> Floats:
-    window = MONTH if "28d" in name else ALL
-    table, matured = asked.records.life_table("category", window), asked.records.matured("category", window)
-    return np.log(table / (1 - table)) - np.log(matured / (1 - matured))
-
-
-def _backlog(asked: _Asked, name: str) -> Floats:
-    key = name.removeprefix("backlog_")
-    came = asked.sums("arrivals", ["n"], key, MONTH)["n"]
-    return np.log((asked.sums("balance", ["open"], key, ALL)["open"] + 1) / (came + 1))
-
-
-def _inflow(asked: _Asked, name: str) -> Floats:
-    key = name.removeprefix("inflow_7d_")
-    week, month = (asked.sums("arrivals", ["n"], key, days * DAY)["n"] for days in (7, 28))
-    return np.log((week + 1) / (month / 4 + 1))
-
-
-def _clearance(asked: _Asked, name: str) -> Floats:
-    key = name.removeprefix("clearance_28d_")
-    closed, came = (asked.sums(table, ["n"], key, MONTH)["n"] for table in ("closures", "arrivals"))
-    return np.log((closed + 1) / (came + 1))
-
-
-def _overdue(asked: _Asked, name: str) -> Floats:
-    key = name.removeprefix("overdue_")
-    overdue = asked.sums("overdue", ["overdue"], key, ALL)["overdue"]
-    # Five cases of nothing: the share of two open cases is not a share yet.
-    return overdue / (asked.sums("balance", ["open"], key, ALL)["open"] + 5)
-
-
-def _handed_on(asked: _Asked, name: str) -> Floats:
-    key = name.removeprefix("handed_on_28d_")
-    return asked.sums("moves", ["n"], key, MONTH)["n"] / (asked.sums("arrivals", ["n"], key, MONTH)["n"] + 5)
-
-
-def _time_to_close(asked: _Asked, name: str) -> Floats:
-    key = name.removeprefix("time_to_close_91d_")
-    sums = asked.sums("closures", ["n", "log_hours"], key, QUARTER)
-    mean = _ratio(sums["log_hours"], sums["n"]) / LOG_HOURS_SCALE
-    return np.asarray(mean - np.log(asked.promised_hours()), dtype=np.float64)
-
-
-def _closed_within(days: int, prefix: str) -> _Compute:
-    def compute(asked: _Asked, name: str) -> Floats:
-        measure = f"within_{days}d"
-        sums = asked.sums("closures", ["n", measure], name.removeprefix(prefix), QUARTER)
-        return _ratio(sums[measure], sums["n"])
-
-    return compute
-
-
-def _arrivals(days: int) -> _Compute:
-    def compute(asked: _Asked, name: str) -> Floats:
-        return asked.sums("arrivals", ["n"], name.removeprefix(f"arrivals_{days}d_"), days * DAY)["n"]
-
-    return compute
-
-
-def _findings(asked: _Asked, _name: str) -> Floats:
-    return asked.sums("findings", ["serious"], "category_area", MONTH)["serious"]
-
-
-def _promised(asked: _Asked, _name: str) -> Floats:
-    return np.log(asked.promised_hours())
-
-
-def _promised_against_usual(asked: _Asked, _name: str) -> Floats:
-    sums = asked.sums("arrivals", ["promised", "log_promise"], "category", ALL)
-    own = np.log(asked.promised_hours())
-    # The case itself counts once, so that the first of its type is usual by definition.
-    return own - (sums["log_promise"] / LOG_HOURS_SCALE + own) / (sums["promised"] + 1)
-
-
-def _hour(column: str) -> _Compute:
-    def compute(asked: _Asked, _name: str) -> Floats:
-        clock = asked.local(column).dt
-        return np.asarray(clock.hour + clock.minute / 60, dtype=np.float64)
-
-    return compute
-
-
-def _weekday(column: str) -> _Compute:
-    return lambda asked, _name: np.asarray(asked.local(column).dt.day_of_week, dtype=np.float64)
-
-
-def _ratio(part: Floats, whole: Floats) -> Floats:
-    return np.asarray(np.divide(part, whole, out=np.full(len(part), np.nan), where=whole > 0))
-
-
-def _base_score(asked: _Asked, _name: str) -> Floats:
-    return np.asarray(np.sum(list(asked.offset_parts.values()), axis=0))
-
-
-_OWN: Final[dict[str, _Compute]] = {
-    "base_score": _base_score,
-    "findings_28d": _findings,
-    # Every landmark so far is an opening, and nothing has passed then.
-    "time_waited": lambda asked, _name: np.zeros(len(asked.landmarks)),
-    "promised_hours": _promised,
-    "promised_against_usual": _promised_against_usual,
-    "due_hour": _hour("due_at"),
-    "due_weekday": _weekday("due_at"),
-    "opened_hour": _hour("landmark_at"),
-    "opened_weekday": _weekday("landmark_at"),
-}
-_BY_PREFIX: Final[dict[str, _Compute]] = {
-    "record_": _record,
-    "level_": _level,
-    "recent_": _recent,
-    "trend_": _trend,
-    "early_sign_": _early_sign,
-    "backlog_": _backlog,
-    "inflow_7d_": _inflow,
-    "clearance_28d_": _clearance,
-    "overdue_": _overdue,
-    "handed_on_28d_": _handed_on,
-    "time_to_close_91d_": _time_to_close,
-    "closed_in_1_day_91d_": _closed_within(1, "closed_in_1_day_91d_"),
-    "closed_in_7_days_91d_": _closed_within(7, "closed_in_7_days_91d_"),
-    "closed_in_30_days_91d_": _closed_within(30, "closed_in_30_days_91d_"),
-    **{f"arrivals_{days}d_": _arrivals(days) for days in (7, 28, 91)},
-}
-
-
-def _value(name: str) -> _Compute:
-    """The function that works a feature out; every name of the catalogue has one."""
-    if name in _OWN:
-        return _OWN[name]
-    return next(compute for prefix, compute in _BY_PREFIX.items() if name.startswith(prefix))
-
-
-__all__ = ["CATALOGUE", "Matrix", "matrix_at", "opening_matrix"]
+def _require_progress(names: Sequence[str], landmarks: pd.DataFrame) -> None:
+    later = [name for name in names if CATALOGUE[name].known == "after_opening"]
+    if later and "kind" not in landmarks.columns:
+        raise UsageError(
+            f"Expected features that are known at an opening, and '{later[0]}' tells of the time after it. Ask for it "
+            "at landmarks after events or of mornings, or leave it out."
+        )

@@ -1,7 +1,7 @@
 """The record of a key: how often promises like this were broken, as far as could be known at a moment.
 
-Two estimates are made for every key and window, both shrunken towards the key's parent (empirical Bayes with a fixed
-prior strength m; the posterior mean of a beta-binomial whose prior mean is the parent's estimate):
+Two estimates are made for every key and window, both shrunken towards the key's parent (empirical Bayes; the posterior
+mean of a beta-binomial whose prior mean is the parent's estimate and whose strength m is fixed):
 
 - *matured*: of the promises that fell due in the window, the share broken, (late + m·parent) / (n + m);
 - *life table*: the chance of living through all eight stretches of a promise, Π(1 - h_j) with the hazard
@@ -11,6 +11,13 @@ prior strength m; the posterior mean of a beta-binomial whose prior mean is the 
 
 The level of a key is the mean of the logits of both, over all history and the last 91 days: the long memory is
 steady, the short one follows change, and averaging logits is averaging evidence.
+
+Why shrunken: in a cell of three cases the share of broken promises is 0, ⅓, ⅔ or 1, whatever the office does. Taken
+as it is, thin cells would fill both ends of every ranking. The posterior mean moves each share towards its parent's by
+m / (n + m), much where little is known and hardly at all where much is, which lowers the total squared error of the
+shares (Casella 1985, "An introduction to empirical Bayes data analysis", The American Statistician 39: 83-87). The
+prior mean is estimated from the data, which is the empirical part. The strength is not: estimated anew at every moment
+it would make a feature jump when nothing happened to the key, and need the whole city's keys to answer for one.
 """
 
 from __future__ import annotations
@@ -21,8 +28,8 @@ from typing import Final
 import numpy as np
 from numpy.typing import NDArray
 
-from features.event_index import EventIndex, KeySet, Queries
 from features.facts import STAGES
+from features.terms import KeySet, Term, Terms, sums
 
 Floats = NDArray[np.float64]
 
@@ -79,16 +86,14 @@ def expit(score: Floats) -> Floats:
 
 @dataclass
 class Records:
-    """Records of all keys at n queries, computed when first asked for.
+    """Records of all keys at n landmarks, computed when first asked for.
 
     Parameters
     ----------
-    index : EventIndex
-    queries : Queries, n of them
+    source : who answers the terms of n landmarks
     """
 
-    index: EventIndex
-    queries: Queries
+    source: Terms
     _matured: dict[tuple[str, int | None], Floats] = field(default_factory=dict, repr=False)
     _hazard: dict[tuple[str, int | None, int], Floats] = field(default_factory=dict, repr=False)
 
@@ -96,37 +101,43 @@ class Records:
         """Shrunken share of promises broken, of those that fell due in the window; shape (n,), inside (0, 1)."""
         if (key, window) not in self._matured:
             known = RECORD_KEYS[key]
-            sums = self.index.sums("matured", ("n", "late"), known.columns, self.queries, window)
+            found = sums(self.source, "matured", ("n", "late"), known.columns, window)
             prior: Floats | float = _PRIOR_SHARE if known.parent is None else self.matured(known.parent, window)
-            self._matured[key, window] = (sums["late"] + known.strength * prior) / (sums["n"] + known.strength)
+            self._matured[key, window] = (found["late"] + known.strength * prior) / (found["n"] + known.strength)
         return self._matured[key, window]
 
     def hazard(self, key: str, window: int | None, stage: int) -> Floats:
         """Shrunken chance of being closed within a stretch of the promise, for a case that began it open; (n,)."""
         if (key, window, stage) not in self._hazard:
             known = RECORD_KEYS[key]
-            sums = self.index.sums(f"stage_{stage}", ("n", "closed"), known.columns, self.queries, window)
+            found = sums(self.source, f"stage_{stage}", ("n", "closed"), known.columns, window)
             prior: Floats | float = _PRIOR_HAZARD if known.parent is None else self.hazard(known.parent, window, stage)
-            self._hazard[key, window, stage] = (sums["closed"] + known.strength * prior) / (sums["n"] + known.strength)
+            self._hazard[key, window, stage] = (found["closed"] + known.strength * prior) / (
+                found["n"] + known.strength
+            )
         return self._hazard[key, window, stage]
 
     def life_table(self, key: str, window: int | None) -> Floats:
         """Chance of being still open at the promise, by the life table; shape (n,), within [0.001, 0.999]."""
-        surviving = np.ones(len(self.queries.at))
+        surviving = np.ones(len(self.source))
         for stage in range(_N_STAGES):
             surviving = surviving * (1.0 - self.hazard(key, window, stage))
         return np.clip(surviving, 0.001, 0.999)
 
     def level(self, key: str, windows: tuple[int | None, ...] = LEVEL_WINDOWS) -> Floats:
         """Mean log-odds of a broken promise, over both estimates and the windows; shape (n,)."""
-        total = np.zeros(len(self.queries.at))
+        total = np.zeros(len(self.source))
         for window in windows:
             total += logit(self.matured(key, window)) + logit(self.life_table(key, window))
         return total / (2 * len(windows))
 
     def recent(self, key: str) -> Floats:
-        """Log-odds of a broken promise among the last 30 that fell due, shrunken towards all of them; shape (n,)."""
-        sums = self.index.last("matured", ("n", "late"), RECORD_KEYS[key].columns, self.queries, _RECENT_CASES)
+        """Log-odds of a broken promise among the last 30 that fell due, shrunken towards all of them; shape (n,).
+
+        More than 30 where several fell due in the second of the thirtieth: there is no telling which of them was last.
+        """
+        columns = RECORD_KEYS[key].columns
+        late, n = (self.source.term(Term("matured", name, columns, newest=_RECENT_CASES)) for name in ("late", "n"))
         prior = self.matured(key, ALL)
-        share = (sums["late"] + _RECENT_STRENGTH * prior) / (sums["n"] + _RECENT_STRENGTH)
+        share = (late + _RECENT_STRENGTH * prior) / (n + _RECENT_STRENGTH)
         return logit(np.clip(share, 0.002, 0.998))

@@ -36,7 +36,7 @@ def baseline_probabilities(train: Matrix, outcome: Floats, test: Matrix) -> dict
     return {
         "city_rate": np.full(len(test), outcome.mean()),
         "category_rate": _category_rate(train, outcome, test),
-        "record": expit(test.offset_parts.sum(axis=1).to_numpy(np.float64)),
+        "record": expit(test.base_score()),
         "logistic_regression": expit(LinearPart.fit(train.features, outcome).score(test.features)),
     }
 

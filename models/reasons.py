@@ -10,8 +10,11 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from features.catalogue import CATALOGUE, DEPARTURES, KEY_WORDS
+from features.catalogue import CATALOGUE
+from features.feature import Unit
+from features.key_words import KEY_WORDS
 from features.matrix import Matrix
+from features.record_features import DEPARTURES
 from models.risk import Explanation
 
 # The rest is shown as one part. Ten are more than anyone reads, and keep a stored risk below two kilobytes.
@@ -24,6 +27,11 @@ OVERDUE_REASONS: Final = json.dumps([{"feature": "base", "points": 100.0}])
 _WEEKDAYS: Final = (
     ("星期一", "Monday"), ("星期二", "Tuesday"), ("星期三", "Wednesday"), ("星期四", "Thursday"),
     ("星期五", "Friday"), ("星期六", "Saturday"), ("星期日", "Sunday"),
+)  # fmt: skip
+
+_MONTHS: Final = (
+    "January", "February", "March", "April", "May", "June",
+    "July", "August", "September", "October", "November", "December",
 )  # fmt: skip
 
 Row = Mapping[str, float]
@@ -71,20 +79,37 @@ def _reason(name: str, points: float, row: Row) -> dict[str, Any]:
 def phrase(name: str, row: Row) -> Text:
     """What a feature says of a case: a Chinese and an English clause.
 
+    A feature without words of its own is told by its label and its value; one that the row doesn't hold by its label.
+
     Parameters
     ----------
     name : of the catalogue
     row : feature -> value of the case, with `city`, the city's own level in log-odds
     """
     prefix, key = _split(name)
-    value = row.get(name, float("nan"))
+    if name not in row:
+        return CATALOGUE[name].label_zh, _sentence(CATALOGUE[name].label_en)
+    value = row[name]
+    if np.isnan(value) or not (name in _OWN or prefix == "record" or prefix in _BY_PREFIX):
+        return _labelled(name, value)
     if name in _OWN:
         return _OWN[name](value)
     if prefix == "record":
         return _told_record(key, row)
     zh, en = KEY_WORDS[key]
     told_zh, told_en = _BY_PREFIX[prefix](value)
-    return f"{zh}：{told_zh}", f"{en[0].upper()}{en[1:]}: {told_en}"
+    return f"{zh}：{told_zh}", f"{_sentence(en)}: {told_en}"
+
+
+def _labelled(name: str, value: float) -> Text:
+    """The label of a feature with its value; where that is null, that nothing is on record."""
+    feature = CATALOGUE[name]
+    zh, en = ("无记录", "nothing on record") if np.isnan(value) else _BY_UNIT[feature.unit](value)
+    return f"{feature.label_zh}：{zh}", f"{_sentence(feature.label_en)}: {en}"
+
+
+def _sentence(text: str) -> str:
+    return f"{text[0].upper()}{text[1:]}"
 
 
 def _split(name: str) -> tuple[str, str]:
@@ -99,7 +124,7 @@ def _told_record(key: str, row: Row) -> Text:
     (zh, en), (parent_zh, parent_en) = KEY_WORDS[key], KEY_WORDS[parent]
     return (
         f"{zh}以往每100件约{_of_100(own)}件超期，{parent_zh}为{_of_100(above)}件",
-        f"{en[0].upper()}{en[1:]}: about {_of_100(own)} of 100 were late, against {_of_100(above)} for {parent_en}",
+        f"{_sentence(en)}: about {_of_100(own)} of 100 were late, against {_of_100(above)} for {parent_en}",
     )
 
 
@@ -139,6 +164,31 @@ def _clock(value: float) -> str:
 
 def _weekday(value: float) -> Text:
     return _WEEKDAYS[int(value)]
+
+
+def _number(value: float, zh: str = "", one: str = "", many: str = "") -> Text:
+    told = f"{value:,.0f}" if abs(value) >= 10 or value == round(value) else f"{value:,.1f}"
+    english = one if told == "1" else many
+    return f"{told}{zh}", f"{told} {english}".rstrip()
+
+
+def _hours(value: float) -> Text:
+    return _number(value, "小时", "hour", "hours")
+
+
+_BY_UNIT: Final[dict[Unit, Callable[[float], Text]]] = {
+    "log_odds": lambda v: (f"对数几率{v:+.1f}", f"{v:+.1f} in log-odds"),
+    "log_ratio": lambda v: (f"{_times(v)}倍", f"{_times(v)} times"),
+    "share": lambda v: (_percent(v), _percent(v)),
+    "count": _number,
+    "hour": lambda v: (_clock(v), _clock(v)),
+    "weekday": _weekday,
+    "month": lambda v: (f"{v:.0f}月", _MONTHS[int(v) - 1]),
+    "log_hours": lambda v: _hours(float(np.exp(v))),
+    "hours": _hours,
+    "days": lambda v: _number(v, "天", "day", "days"),
+    "flag": lambda v: ("是", "yes") if v else ("否", "no"),
+}
 
 
 def _closed_within(share: float, days: int) -> Text:

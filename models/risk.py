@@ -293,7 +293,7 @@ class Explanation:
 
 def base_score(matrix: Matrix) -> Floats:
     """Sum of the base score's parts, shape (n,), in log-odds."""
-    return np.asarray(matrix.offset_parts.sum(axis=1), dtype=np.float64)
+    return matrix.base_score()
 
 
 def _require_enough(outcome: Floats) -> None:

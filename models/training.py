@@ -7,7 +7,7 @@ before it. A back-test judges by all matured cases and, beside that, by those wh
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from itertools import product
 from typing import Any, Final, Literal
@@ -93,9 +93,12 @@ class History:
         outcome: str = "late",
         observed_until: pd.Series | None = None,
         believe: Believe = "graded",
+        capacity: pd.DataFrame | None = None,
+        adjacency: Mapping[str, Sequence[str]] | None = None,
     ) -> History:
         """Read the history as it was known strictly before `as_of`.
 
+        `capacity` and `adjacency` are what `features.matrix.opening_matrix` takes; None where they are not given.
         `believe` "graded" weighs training cases by label trust; "all" believes every label in full.
 
         Raises
@@ -121,6 +124,8 @@ class History:
             names=names,
             cases=cases,
             observed_until=observed_until,
+            capacity=capacity,
+            adjacency=adjacency,
         )
         followed = None
         if observed_until is not None:

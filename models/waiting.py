@@ -19,6 +19,7 @@ from numpy.typing import NDArray
 
 from features.facts import STAGES
 from features.records import LEVEL_WINDOWS, Records, logit
+from features.terms import Term, traced
 
 Floats = NDArray[np.float64]
 
@@ -49,3 +50,8 @@ def waiting_adds(records: Records, share_passed: Floats) -> Floats:
             left += np.clip((end - share_passed) / (end - start), 0.0, 1.0) * survival
         added += (logit(np.clip(np.exp(left), *_BOUNDS)) - logit(np.clip(np.exp(whole), *_BOUNDS))) / len(LEVEL_WINDOWS)
     return added
+
+
+def waiting_terms() -> tuple[Term, ...]:
+    """The integers that `waiting_adds` asks for."""
+    return traced(lambda source: waiting_adds(Records(source), np.zeros(0)))

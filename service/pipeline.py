@@ -15,10 +15,10 @@ from data.event_log import NEVER, fold_cases
 from data.quality.recording import recorded_weeks, recording, without_spikes
 from data.replay import Replay
 from data.store import Store
-from features.event_index import EventIndex
+from features.event_index import EventIndex, IndexTerms
 from features.facts import facts_from_events
 from features.landmarks import opening_landmarks, queries_at
-from features.matrix import matrix_at
+from features.matrix import matrix_at, terms_of
 from features.records import Floats, Records
 from models.office_record import office_records
 from models.reasons import OVERDUE_REASONS, stored_reasons
@@ -26,7 +26,8 @@ from models.registry import Registry
 from models.risk import RiskModel
 from models.signals import SignalSettings, detect_signals, pressure, weekly_counts
 from models.training import History, Progress, train
-from models.waiting import waiting_adds
+from models.waiting import waiting_adds, waiting_terms
+from service.known import Known
 
 # From what risk on a case is worth an officer's morning. Words for people; nothing is decided by them.
 HIGH: Final = 0.5
@@ -49,17 +50,18 @@ def history_of(
     NotEnoughDataError
         If the store holds no case.
     """
-    moment = _moment(store, as_of)
-    replay = Replay.at(store, moment, everything=as_of is None)
+    known = Known.at(store, as_of)
     return History.build(
-        replay.events(),
-        as_of=moment,
+        known.events,
+        as_of=known.as_of,
         time_zone=store.time_zone(),
         known_at_opening=store.known_at_opening(),
-        inspections=replay.inspections(),
+        inspections=known.inspections,
         names=names,
         outcome=outcome,
-        observed_until=replay.observed_until(),
+        observed_until=known.observed_until,
+        capacity=known.capacity,
+        adjacency=known.adjacency,
     )
 
 
@@ -116,16 +118,14 @@ def score_open_cases(
     judged as one that was opened anew, by the promise made then. A case without a promise that still stands cannot be
     late and is not scored.
     """
-    moment = _moment(store, as_of)
     version, model = champion(registry)
-    _refuse_hindsight(model, moment)
-    replay = Replay.at(store, moment, everything=as_of is None)
-    events = replay.events()
-    if events.empty:
+    _refuse_hindsight(model, _moment(store, as_of))
+    known = Known.at(store, as_of)
+    moment, followed = known.as_of, known.observed_until
+    if known.events.empty:
         raise NotEnoughDataError("No case was known at that moment. Import a file first: `heed import FILE`.")
     progress("score", 0, 3)
-    cases = fold_cases(events)
-    followed = replay.observed_until()
+    cases = fold_cases(known.events)
     open_cases = cases[(cases["closed_at"] == NEVER) & (cases["withdrawn_known_at"] == NEVER)]
     stale = followed.reindex(open_cases["case_id"]).to_numpy("int64") < moment - STALE_AFTER
     active = open_cases[~stale]
@@ -133,7 +133,10 @@ def score_open_cases(
     due = duties["due_at_opening"].to_numpy("int64")
     ahead = duties[(due < NEVER) & (due >= moment)].reset_index(drop=True)
     past = duties[due < moment].reset_index(drop=True)
-    index = EventIndex.build(facts_from_events(events, replay.inspections(), followed))
+    facts = facts_from_events(
+        known.events, known.inspections, followed, capacity=known.capacity, adjacency=known.adjacency
+    )
+    index = EventIndex.build(facts, (*terms_of(model.feature_names_in_), *waiting_terms()))
     progress("score", 1, 3)
     risks = _risks(model, version, index, ahead, store.time_zone(), moment)
     progress("score", 2, 3)
@@ -178,7 +181,8 @@ def _risks(
     model: RiskModel, version: str, index: EventIndex, cases: pd.DataFrame, time_zone: str, as_of: int
 ) -> pd.DataFrame:
     landmarks = opening_landmarks(cases)
-    matrix = matrix_at(index, landmarks, model.feature_names_in_, time_zone=time_zone)
+    source = IndexTerms(index, queries_at(landmarks))
+    matrix = matrix_at(source, landmarks, model.feature_names_in_, time_zone=time_zone)
     passed, waiting = _waiting(index, landmarks, as_of)
     explanation = model.explain(matrix, waiting)
     probability = np.clip(explanation.probability, 0.0, 1.0)
@@ -191,7 +195,7 @@ def _waiting(index: EventIndex, landmarks: pd.DataFrame, as_of: int) -> tuple[Fl
     opened, due = (landmarks[name].to_numpy("int64") for name in ("opened_at", "due_at"))
     passed = np.clip((as_of - opened) / np.maximum(due - opened, 1), 0.0, 1.0)
     now = queries_at(landmarks.assign(landmark_at=as_of))
-    return passed, waiting_adds(Records(index, now), passed)
+    return passed, waiting_adds(Records(IndexTerms(index, now)), passed)
 
 
 def _overdue(cases: pd.DataFrame, version: str, as_of: int) -> pd.DataFrame:

@@ -1,40 +1,101 @@
-"""`heed features`: what heed can know of a case when it opens."""
+"""`heed features`: what heed can know of a case, what it means, and its values."""
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+from difflib import get_close_matches
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any, Final, get_args
 
 import typer
 from rich.table import Table
 
 from data.errors import UsageError
-from features.catalogue import CATALOGUE, Feature, available
+from features.catalogue import CATALOGUE, available
+from features.distributed.engines import ENGINE_NAMES
+from features.feature import Family, Feature, Use
+from features.matrix import terms_of
+from features.terms import LAST_AT, Term
 from service.cli._app import Json, app, emit, moment, open_store, out, progress
-from service.pipeline import history_of
+from service.feature_export import LANDMARK_CHOICES, feature_table
 
-features = typer.Typer(help="The features: what they mean, and their values.", no_args_is_help=True)
+features = typer.Typer(no_args_is_help=True, invoke_without_command=True)
 app.add_typer(features, name="features")
+
+_FAMILIES: Final[tuple[str, ...]] = get_args(Family)
+_USES: Final[tuple[str, ...]] = get_args(Use)
+_DAY: Final = 86_400
+
+_File = typer.Option("-o", "--output", metavar="FILE", help="Parquet file to write.")
+_AsOf = Annotated[str | None, typer.Option("--as-of", metavar="MOMENT", help="Use only what was known before.")]
+_Every = Annotated[bool, typer.Option("--all", help="Also features that models don't learn from.")]
+_Landmarks = Annotated[
+    str, typer.Option("--landmarks", metavar="KIND", help=f"Rows: one of {', '.join(LANDMARK_CHOICES)}.")
+]
+_EngineName = Annotated[
+    str, typer.Option("--engine", metavar="ENGINE", help=f"Who counts: one of {', '.join(ENGINE_NAMES)}.")
+]
+
+
+@features.callback()
+def features_(
+    context: typer.Context,
+    file: Annotated[Path | None, _File] = None,
+    as_of: _AsOf = None,
+    every: _Every = False,
+    landmarks: _Landmarks = "opening",
+    engine: _EngineName = "embedded",
+) -> None:
+    """The features: what they mean, and their values. With -o FILE and no command, the matrix is written (`export`).
+
+    Example: heed --store heed.db features --as-of 2025-12-16T08:30+08:00 -o matrix.parquet
+    """
+    if context.invoked_subcommand is not None:
+        if file is not None or as_of is not None or every or (landmarks, engine) != ("opening", "embedded"):
+            raise UsageError(
+                f"Expected options behind the command that they belong to: `heed features "
+                f"{context.invoked_subcommand} …`."
+            )
+        return
+    if file is None:
+        raise UsageError("Expected a file to write the matrix to, and none was named: add `-o FILE.parquet`.")
+    export(file, as_of, every, landmarks, engine)
 
 
 @features.command("list")
 def list_(
+    family: Annotated[
+        str | None, typer.Option("--family", metavar="FAMILY", help=f"Only one of: {', '.join(_FAMILIES)}.")
+    ] = None,
+    use: Annotated[
+        str | None,
+        typer.Option("--use", metavar="USE", help="Only those that models learn from (model), or not (analysis)."),
+    ] = None,
     all_: Annotated[bool, typer.Option("--all", help="Also those that the imported sources cannot give.")] = False,
     as_json: Json = False,
 ) -> None:
     """List the features of the catalogue.
 
-    Example: heed features list --all
+    Example: heed features list --all --family load
     """
+    _require_one_of("--family", family, _FAMILIES)
+    _require_one_of("--use", use, _USES)
     names = list(CATALOGUE) if all_ else _available()
+    chosen = [
+        CATALOGUE[name]
+        for name in names
+        if family in (None, CATALOGUE[name].family) and use in (None, CATALOGUE[name].use)
+    ]
     if as_json:
-        emit({"features": [_described(CATALOGUE[name]) for name in names]})
+        emit({"features": [_described(feature) for feature in chosen]})
         return
     table = Table(box=None, pad_edge=False)
-    for column in ("name", "family", "what it says"):
-        table.add_column(column)
-    for name in names:
-        table.add_row(name, CATALOGUE[name].family, CATALOGUE[name].label_en)
+    for column in ("name", "family", "unit", "window"):
+        table.add_column(column, no_wrap=True)
+    table.add_column("what it says")
+    for feature in chosen:
+        span = "" if feature.window_days is None else f"{feature.window_days} d"
+        table.add_row(feature.name, feature.family, feature.unit, span, feature.label_en)
     out.print(table)
 
 
@@ -45,50 +106,95 @@ def describe(name: Annotated[str, typer.Argument(metavar="NAME")], as_json: Json
     Example: heed features describe record_category
     """
     if name not in CATALOGUE:
-        raise UsageError("Expected a feature of the catalogue. `heed features list --all` shows them.")
-    told = _described(CATALOGUE[name])
+        near = get_close_matches(name, CATALOGUE, n=3)
+        hint = f" Near it: {', '.join(near)}." if near else ""
+        raise UsageError(f"Expected a feature of the catalogue.{hint} `heed features list --all` shows them all.")
+    told, terms = _described(CATALOGUE[name]), terms_of([name], with_base=False)
     if as_json:
-        emit(told)
+        emit({**told, "terms": [told_term(term) for term in terms]})
         return
     for key, value in told.items():
-        out.print(f"{key}: {value}")
+        out.print(f"{key}: {_plain(value)}", highlight=False)
+    lines = told_together(terms)
+    out.print("made of:" if lines else "made of: the case itself")
+    for line in lines:
+        out.print(f"  {line}", highlight=False)
 
 
 @features.command("export")
 def export(
-    file: Annotated[Path, typer.Option("-o", "--output", metavar="FILE", help="Parquet file to write.")],
-    as_of: Annotated[
-        str | None, typer.Option("--as-of", metavar="MOMENT", help="Use only what was known before.")
-    ] = None,
-    every: Annotated[bool, typer.Option("--all", help="Also features that models don't learn from.")] = False,
+    file: Annotated[Path, _File],
+    as_of: _AsOf = None,
+    every: _Every = False,
+    landmarks: _Landmarks = "opening",
+    engine: _EngineName = "embedded",
 ) -> None:
-    """Write the matrix at opening: one row per case, one column per feature, with the outcome and its maturity.
+    """Write the matrix: one row per landmark, with the features, and the outcomes with their maturity and censoring.
 
-    Example: heed --store heed.db features export -o matrix.parquet
+    A landmark is the opening of a case, an event of it, or a morning on which it is open; `all` writes all three.
+
+    Example: heed --store heed.db features export --landmarks all -o matrix.parquet
     """
+    _require_one_of("--landmarks", landmarks, tuple(LANDMARK_CHOICES))
+    _require_one_of("--engine", engine, ENGINE_NAMES)
     with open_store() as store, progress() as step:
         step("features", 0, 1)
         given = None if as_of is None else moment(as_of, 0, "--as-of")
-        names = available(store.known_at_opening(), for_model=not every)
-        history = history_of(store, as_of=given, names=names)
+        kinds = LANDMARK_CHOICES[landmarks]
+        frame = feature_table(store, as_of=given, kinds=kinds, for_model=not every, by=engine)
         step("features", 1, 1)
-    frame = history.matrix.features.copy()
-    frame.insert(0, "case_id", history.matrix.landmarks["case_id"])
-    frame.insert(1, "landmark_at", history.matrix.landmarks["landmark_at"])
-    frame["late"] = history.outcome.value
-    frame["late_matures_at"] = history.outcome.matures_at
     beside = file.with_name(file.name + ".new")
     frame.to_parquet(beside, index=False)
     beside.replace(file)
-    out.print(f"{len(frame):,} cases, {len(names)} features: {file}")
+    features_there = sum(name in CATALOGUE for name in frame)
+    out.print(f"{len(frame):,} landmarks of {frame['case_id'].nunique():,} cases, {features_there} features: {file}")
+
+
+def told_term(term: Term) -> str:
+    """A term in words: what is added up, over which window, by which key."""
+    measure = "moment of the newest of " + term.table if term.measure == LAST_AT else f"{term.table}.{term.measure}"
+    return f"{measure} {_span(term)}{_by(term)}"
+
+
+def told_together(terms: Iterable[Term]) -> list[str]:
+    """Terms in words, one line for each window and key; the stretches of a life table are one of a kind."""
+    lines: dict[tuple[str, str], dict[str, None]] = {}
+    for term in terms:
+        table = "stage_…" if term.table.startswith("stage_") else term.table
+        measure = f"moment of the newest of {table}" if term.measure == LAST_AT else f"{table}.{term.measure}"
+        lines.setdefault((_by(term), _span(term)), {})[measure] = None
+    return [f"{', '.join(measures)} {span}{by}" for (by, span), measures in sorted(lines.items())]
+
+
+def _span(term: Term) -> str:
+    if term.newest is not None:
+        return f"over the newest {term.newest}"
+    if term.window is None:
+        return "before the landmark" if term.measure == LAST_AT else "over all before"
+    return f"over {term.window / _DAY:g} d"
+
+
+def _by(term: Term) -> str:
+    return f" by {' × '.join(term.keys)}" if term.keys else " in the whole city"
+
+
+def _require_one_of(option: str, given: str | None, allowed: tuple[str, ...]) -> None:
+    if given is not None and given not in allowed:
+        raise UsageError(f"{option}: expected one of {', '.join(allowed)}, got '{given}'.")
 
 
 def _available() -> list[str]:
     with open_store() as store:
-        return available(store.known_at_opening(), for_model=False)
+        return available(store.known_at_opening(), for_model=False, after_opening=True)
 
 
-def _described(feature: Feature) -> dict[str, object]:
+def _plain(value: object) -> str:
+    if isinstance(value, list):
+        return ", ".join(map(str, value)) or "none"
+    return "none" if value is None else str(value)
+
+
+def _described(feature: Feature) -> dict[str, Any]:
     return {
         "name": feature.name,
         "family": feature.family,
@@ -98,5 +204,7 @@ def _described(feature: Feature) -> dict[str, object]:
         "label_en": feature.label_en,
         "label_zh": feature.label_zh,
         "null": feature.null,
+        "known": feature.known,
+        "use": feature.use,
         "in_model": feature.in_model,
     }

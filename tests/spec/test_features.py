@@ -6,9 +6,10 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from features.event_index import EventIndex, Queries
+from features.event_index import EventIndex, IndexTerms, Queries
 from features.facts import KEY_COLUMNS, facts_from_events
 from features.records import Records, expit
+from features.terms import Term
 from tests.support.logs import event_frame
 
 DAY = 86_400
@@ -82,22 +83,22 @@ def test_the_window_is_half_open():
 
 
 def test_the_newest_two_promises_are_the_newest_two():
-    """`last` counts facts and not days."""
-    index, queries = ask(FOUR_DRAINS, 13.1)
-    assert index.last("matured", ["n", "late"], ("category",), queries, 2)["late"][0] == 2
-    assert index.last("matured", ["n", "late"], ("category",), queries, 30)["n"][0] == 3
+    """`newest` counts facts and not days."""
+    source = IndexTerms(*ask(FOUR_DRAINS, 13.1))
+    assert source.term(Term("matured", "late", ("category",), newest=2))[0] == 2
+    assert source.term(Term("matured", "n", ("category",), newest=30))[0] == 3
 
 
 def test_a_record_without_history_is_the_citys_prior():
     """Before anything is known, one promise in four is taken to be broken."""
     index, queries = ask(FOUR_DRAINS, 1)
-    assert Records(index, queries).matured("category", None)[0] == pytest.approx(0.25)
+    assert Records(IndexTerms(index, queries)).matured("category", None)[0] == pytest.approx(0.25)
 
 
 def test_a_record_is_shrunken_as_worked_out_by_hand():
     """City: (3 + 4·¼)/(4 + 4) = ½; the promise is unknown and stays ½; drain: (3 + 5·½)/(4 + 5)."""
     index, queries = ask(FOUR_DRAINS, 40)
-    records = Records(index, queries)
+    records = Records(IndexTerms(index, queries))
     assert records.matured("city", None)[0] == pytest.approx(1 / 2)
     assert records.matured("promise", None)[0] == pytest.approx(1 / 2)
     assert records.matured("category", None)[0] == pytest.approx(5.5 / 9)
@@ -106,7 +107,7 @@ def test_a_record_is_shrunken_as_worked_out_by_hand():
 def test_a_never_seen_category_has_its_parents_record():
     """A new type of problem is told by what is like it."""
     index, queries = ask(FOUR_DRAINS, 40, category="lift")
-    records = Records(index, queries)
+    records = Records(IndexTerms(index, queries))
     assert records.level("category")[0] == pytest.approx(records.level("promise")[0])
 
 
@@ -131,7 +132,7 @@ def test_the_life_table_learns_before_promises_fall_due():
     for i in range(10):
         lines += [f"B{i} | opened | {1 + i / 100} | road | 101", f"B{i} | closed | {10 + i / 100} | |"]
     index, queries = ask("\n".join(lines), 60, category="road")
-    records = Records(index, queries)
+    records = Records(IndexTerms(index, queries))
     assert records.matured("category", None)[0] == pytest.approx(0.25)
     assert records.life_table("category", None)[0] < 0.15
     assert expit(records.level("category"))[0] < 0.25

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from data.store import Store
-from features.event_index import EventIndex
+from features.event_index import EventIndex, IndexTerms
 from features.facts import facts_from_events
 from features.landmarks import queries_at
 from features.records import Records
@@ -23,7 +23,7 @@ def index(small_city_url) -> EventIndex:
 
 
 def _records(index, landmarks, at):
-    return Records(index, queries_at(landmarks.assign(landmark_at=at)))
+    return Records(IndexTerms(index, queries_at(landmarks.assign(landmark_at=at))))
 
 
 def test_waiting_adds_nothing_at_the_opening_and_never_less_later(index, small_history):
