@@ -4,7 +4,7 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 
-.PHONY: help demo test check guarantees bench lock clean
+.PHONY: help engines demo test check guarantees bench lock clean
 
 help:  ## list what make can do here
 	@grep -hE '^[a-z.]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## /\t/' | awk -F'\t' '{printf "  make %-12s %s\n", $$1, $$2}'
@@ -18,10 +18,18 @@ $(VENV)/.installed: requirements.lock pyproject.toml
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation --editable .
 	@touch $@
 
+# PySpark is published as source only; setuptools, of the first lock, builds it.
+engines: $(VENV)/.engines  ## add the engines that tests compare: Spark, Dask, Ibis, Polars (half a gigabyte)
+
+$(VENV)/.engines: $(VENV)/.installed requirements-engines.lock
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes --only-binary :all: --no-binary pyspark \
+	  --no-build-isolation --use-pep517 -r requirements-engines.lock
+	@touch $@
+
 demo: .venv  ## simulate a city, import, train, score, detect, and serve it on 127.0.0.1:8000
 	$(BIN)/heed demo $(DEMO_ARGS)
 
-test: .venv  ## every test but the slow guarantees and the benchmarks
+test: engines  ## every test but the slow guarantees and the benchmarks
 	$(BIN)/python -m pytest -n 2 --dist loadfile $(PYTEST_ARGS)
 
 check: .venv  ## format, lint, types, import rules, boundary
@@ -31,15 +39,19 @@ check: .venv  ## format, lint, types, import rules, boundary
 	$(BIN)/lint-imports --no-cache
 	$(BIN)/heed boundary check
 
-guarantees: .venv  ## the slow statistical guarantees
+guarantees: engines  ## the slow statistical guarantees
 	$(BIN)/python -m pytest -m slow $(PYTEST_ARGS)
 
-bench: .venv  ## timings, as ratios in one run
+bench: engines  ## timings, as ratios in one run
 	$(BIN)/python -m pytest -m benchmark -s $(PYTEST_ARGS)
 
-lock:  ## resolve requirements.lock anew (needs uv)
-	uv pip compile --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-emit-find-links \
-	  --group dev --extra postgres --no-annotate --no-header --quiet pyproject.toml --output-file requirements.lock
+RESOLVE := uv pip compile --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-emit-find-links \
+  --no-annotate --no-header --quiet
+
+# The second is held to the versions of the first: both end up in one environment.
+lock:  ## resolve both locks anew where pyproject.toml asks for it (needs uv; LOCK_ARGS=--upgrade for the newest)
+	$(RESOLVE) $(LOCK_ARGS) --group dev --extra postgres pyproject.toml --output-file requirements.lock
+	$(RESOLVE) $(LOCK_ARGS) --group pyproject.toml:engines --constraint requirements.lock --output-file requirements-engines.lock
 
 clean:  ## remove the environment and the demo
 	rm -rf $(VENV) heed-demo .mypy_cache .ruff_cache .pytest_cache
