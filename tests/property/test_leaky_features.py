@@ -1,0 +1,53 @@
+"""Deliberate mistakes are caught by each law that should catch them, and by no law that cannot see them."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from tests.support.law_logs import log_of
+from tests.support.laws import LAWS
+from tests.support.leaky import LEAKS, Sound
+
+# Random logs that a law may look at until it finds a counterexample.
+TRIES = 20
+# Logs over which a law that cannot see a leak must stay silent.
+SILENT = (1,)
+# Some mistakes need many cases to show, others few, so that a type of problem is missing from a part of the log.
+_CASES = (14, 5)
+_CAUGHT = [(name, law) for name, leak in LEAKS.items() for law in leak.caught_by]
+
+
+def _catches(law, way, seed):
+    try:
+        LAWS[law](way, log_of(seed, _CASES[seed % 2]), np.random.default_rng(seed))
+    except AssertionError:
+        return True
+    return False
+
+
+@pytest.mark.parametrize("law", LAWS)
+def test_the_way_that_leaks_spoil_breaks_no_law(law):
+    """What a law finds in a leak is the leak, and not something that every way does."""
+    assert not any(_catches(law, Sound(), seed) for seed in range(2))
+
+
+@pytest.mark.parametrize(("name", "law"), _CAUGHT)
+def test_a_law_catches_the_leaks_that_it_is_for(name, law):
+    """A counterexample is found within a few random logs."""
+    assert any(_catches(law, LEAKS[name].way, seed) for seed in range(TRIES)), LEAKS[name].way.__doc__
+
+
+@pytest.mark.parametrize("name", LEAKS)
+def test_laws_that_cannot_see_a_leak_stay_silent(name):
+    """The table says which laws are blind to it and why; none of them finds anything."""
+    leak = LEAKS[name]
+    assert leak.blind
+    blind = set(LAWS) - set(leak.caught_by)
+    assert not [law for law in blind for seed in SILENT if _catches(law, leak.way, seed)]
+
+
+def test_every_law_catches_something():
+    """A check that cannot fail is none."""
+    assert {law for leak in LEAKS.values() for law in leak.caught_by} == set(LAWS)
+    assert all(leak.caught_by for leak in LEAKS.values())
