@@ -10,7 +10,6 @@ one step, so a reader sees the index before or after, and a crash leaves what wa
 
 from __future__ import annotations
 
-import hashlib
 import json
 from collections.abc import Iterator
 from pathlib import Path
@@ -19,22 +18,16 @@ from typing import TYPE_CHECKING, Any, Final
 import numpy as np
 
 from data.errors import FileFormatError, UsageError
-from features.facts import FACT_TABLES, KEY_COLUMNS, LOG_HOURS_SCALE, STAGES
+from features.facts import facts_contract
 from features.key_codes import KeyCodes
 from features.segment import Segment
-from features.sorted_facts import TIME_BITS, SortedFacts
+from features.sorted_facts import SortedFacts
 
 if TYPE_CHECKING:
     from features.event_index import EventIndex
 
 FORMAT: Final = 1
 _LIST: Final = "index.json"
-
-
-def contract() -> str:
-    """What the facts of this version mean, as a SHA-256: two indices with the same one count the same things."""
-    meaning = [FACT_TABLES, KEY_COLUMNS, STAGES, LOG_HOURS_SCALE, TIME_BITS]
-    return hashlib.sha256(json.dumps(meaning, sort_keys=True).encode()).hexdigest()
 
 
 def save_index(index: EventIndex, folder: Path) -> None:
@@ -45,7 +38,7 @@ def save_index(index: EventIndex, folder: Path) -> None:
         if segment.home is None or segment.home.parent != folder.resolve():
             segment.home = _write_segment(segment, _free(folder.resolve()))
         described.append({"folder": segment.home.name, "parts": _parts(segment)})
-    listed = {"format": FORMAT, "contract": contract(), "segments": described}
+    listed = {"format": FORMAT, "contract": facts_contract(), "segments": described}
     beside = folder / (_LIST + ".new")
     beside.write_text(json.dumps(listed, indent=1), encoding="utf-8")
     beside.replace(folder / _LIST)
@@ -117,7 +110,7 @@ def _read_list(folder: Path) -> dict[str, Any]:
         raise FileFormatError(f"{file}: expected the list of an event index, and it is not JSON.") from error
     if listed.get("format") != FORMAT:
         raise UsageError(f"{folder}: expected an index of format {FORMAT}, got {listed.get('format')}. Make it anew.")
-    if listed.get("contract") != contract():
+    if listed.get("contract") != facts_contract():
         raise UsageError(f"{folder}: this index was made by a version of heed whose facts are others. Make it anew.")
     return listed
 

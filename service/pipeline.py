@@ -16,7 +16,7 @@ from data.quality.recording import recorded_weeks, recording, without_spikes
 from data.replay import Replay
 from data.store import Store
 from features.event_index import EventIndex, IndexTerms
-from features.facts import facts_from_events
+from features.facts import facts_contract, facts_from_events
 from features.landmarks import opening_landmarks, queries_at
 from features.matrix import matrix_at, terms_of
 from features.records import Floats, Records
@@ -74,6 +74,7 @@ def train_model(store: Store, registry: Registry, history: History, *, promote: 
         "trained_before": datetime.fromtimestamp(history.as_of, UTC).isoformat(),
         "sources": sorted(store.sources()["source"]),
         "near_instant_left_out": history.near_instant,
+        "facts_contract": facts_contract(),
     }
     version = registry.save(outcome, model.to_files())
     if promote:
@@ -87,12 +88,18 @@ def champion(registry: Registry, outcome: str = "late") -> tuple[str, RiskModel]
     Raises
     ------
     UsageError
-        If there is none yet.
+        If there is none yet, or it learned from facts of another version: they would not mean what it learned.
     """
     version = registry.champion(outcome)
     if version is None:
         raise UsageError(f"There is no model for '{outcome}' yet. Make one with `heed train`.")
-    return version, RiskModel.from_files(registry.load(version).files)
+    model = RiskModel.from_files(registry.load(version).files)
+    if model.card.get("facts_contract") != facts_contract():
+        raise UsageError(
+            f"Expected a model made of the facts of this version, and {version} learned from others. Make one anew: "
+            "`heed train`."
+        )
+    return version, model
 
 
 @dataclass(frozen=True, slots=True)

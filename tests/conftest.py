@@ -60,7 +60,8 @@ def small_city_url(small_city, tmp_path_factory) -> str:
     with Store.open(url, create=True) as store:
         paths = write_city(small_city, folder)
         import_file(store, paths["events"], find_mapping("demo"), extracted_at=small_city.end - 1)
-        store.write_places(small_city.areas, small_city.offices, small_city.categories, small_city.inspections)
+        places = small_city.areas, small_city.offices, small_city.categories, small_city.inspections
+        store.write_places(*places, small_city.capacities)
     return url
 
 

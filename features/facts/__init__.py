@@ -37,6 +37,7 @@ from features.facts.tables import (
     STAGES,
     Facts,
     Int64s,
+    facts_contract,
     no_facts,
 )
 from features.facts.work import FOLLOW_UP_SECONDS
@@ -52,6 +53,7 @@ __all__ = [
     "Int64s",
     "Known",
     "delta_facts",
+    "facts_contract",
     "facts_from_events",
     "no_facts",
     "promise_keys",

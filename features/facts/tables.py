@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import hashlib
+import json
 from dataclasses import dataclass
 from typing import Final
 
@@ -49,6 +51,17 @@ FACT_TABLES: Final[dict[str, tuple[str, ...]]] = {
 # Thousandths of a natural log-hour: an integer sum of them is exact in any order and on any engine, and the rounding
 # (0.05 %) is far below what a mean time to close is good for.
 LOG_HOURS_SCALE: Final = 1000
+
+
+# What the facts mean, as a number: raised whenever the same events give other facts, so that neither an index nor a
+# model that was made of the old ones is asked about the new.
+FACTS_VERSION: Final = 1
+
+
+def facts_contract() -> str:
+    """What the facts of this version are, as a SHA-256: with the same one, the same events give the same integers."""
+    meaning = [FACTS_VERSION, FACT_TABLES, KEY_COLUMNS, STAGES, LOG_HOURS_SCALE]
+    return hashlib.sha256(json.dumps(meaning, sort_keys=True).encode()).hexdigest()
 
 
 @dataclass(frozen=True, slots=True)
