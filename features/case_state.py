@@ -243,9 +243,17 @@ class CaseStates:
         return np.asarray(opened & (self._so_far(opened) == 1), dtype=bool)
 
     @cached_property
+    def _opens(self) -> Mask:
+        """Which events open their case: reopenings, and its opening if nothing was known of it before.
+
+        One whose ending became known first was over when it was heard of, and a second opening says nothing new.
+        """
+        said = self._is((*_OPENS, *_ENDS))
+        return np.asarray(self._is((EventKind.REOPENED,)) | self._opening & (self._so_far(said) == 1), dtype=bool)
+
+    @cached_property
     def _is_open(self) -> Int64s:
-        opens = self._is(_OPENS)
-        return self._newest(opens | self._is(_ENDS), opens, 0)
+        return self._newest(self._opens | self._is(_ENDS), self._opens, 0)
 
     @cached_property
     def _office_change(self) -> tuple[Mask, Mask]:
@@ -330,7 +338,7 @@ _COLUMNS: Final[dict[str, _Column]] = {
     "is_open": (np.bool_, lambda states: states._is_open),
     "fallen_away": (
         np.bool_,
-        lambda states: states._newest(states._is((*_OPENS, *_FALLS_AWAY)), states._is(_FALLS_AWAY), 0),
+        lambda states: states._newest(states._opens | states._is(_FALLS_AWAY), states._is(_FALLS_AWAY), 0),
     ),
     "stage": (np.int32, lambda states: states.kind),
     "events": (np.int32, lambda states: np.arange(1, len(states) + 1) - states._first),

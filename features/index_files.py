@@ -31,7 +31,17 @@ _LIST: Final = "index.json"
 
 
 def save_index(index: EventIndex, folder: Path) -> None:
-    """Write what the folder does not have yet; segments that came from it stay as they are."""
+    """Write what the folder does not have yet; segments that came from it stay as they are.
+
+    Folders of segments that are not listed any more stay too: another process may have them mapped.
+
+    Raises
+    ------
+    ValueError
+        If the index was built without its terms.
+    """
+    for segment in index.segments:
+        segment.require_closed()
     folder.mkdir(parents=True, exist_ok=True)
     described = []
     for segment in index.segments:
@@ -49,7 +59,7 @@ def open_segments(folder: Path) -> Iterator[Segment]:
     listed = _read_list(folder)
     for described in listed["segments"]:
         home = folder.resolve() / described["folder"]
-        codes = KeyCodes.from_json(json.loads(_text(home / "codes.json")))
+        codes = KeyCodes.from_json(_json(home / "codes.json"))
         under = {
             (part["table"], tuple(part["keys"])): _read_part(home, number, part)
             for number, part in enumerate(described["parts"])
@@ -104,15 +114,20 @@ def _read_list(folder: Path) -> dict[str, Any]:
     file = folder / _LIST
     if not file.exists():
         raise FileFormatError(f"{folder}: expected an event index, and there is no {_LIST} in it.")
-    try:
-        listed: dict[str, Any] = json.loads(_text(file))
-    except ValueError as error:
-        raise FileFormatError(f"{file}: expected the list of an event index, and it is not JSON.") from error
+    listed = _json(file)
     if listed.get("format") != FORMAT:
         raise UsageError(f"{folder}: expected an index of format {FORMAT}, got {listed.get('format')}. Make it anew.")
     if listed.get("contract") != facts_contract():
         raise UsageError(f"{folder}: this index was made by a version of heed whose facts are others. Make it anew.")
     return listed
+
+
+def _json(file: Path) -> dict[str, Any]:
+    try:
+        found: dict[str, Any] = json.loads(_text(file))
+    except ValueError as error:
+        raise FileFormatError(f"{file.name}: expected a part of an event index, and it is not JSON.") from error
+    return found
 
 
 def _text(file: Path) -> str:

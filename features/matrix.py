@@ -16,7 +16,7 @@ from features.base_score import base_score
 from features.case_state import STATE_COLUMNS
 from features.catalogue import CATALOGUE, FORMULAS, available, require_available
 from features.event_index import EventIndex, IndexTerms
-from features.facts import KEY_COLUMNS, facts_from_events
+from features.facts import KEY_COLUMNS, facts_from_events, opened_only
 from features.facts.build import Adjacency
 from features.formula import Asked
 from features.landmarks import LANDMARK_KINDS, LandmarkKind, named_then, opening_landmarks, queries_at
@@ -75,6 +75,7 @@ def opening_matrix(
     observed_until: pd.Series | None = None,
     capacity: pd.DataFrame | None = None,
     adjacency: Adjacency | None = None,
+    calendar: WorkingCalendar | None = None,
 ) -> Matrix:
     """Features of every case at the moment of its opening.
 
@@ -90,6 +91,7 @@ def opening_matrix(
     observed_until : how far each case was followed, see `data.observation`; None for all
     capacity : changes of what offices can do, see `features.facts.facts_from_events`; None where it is not given
     adjacency : area -> the areas that it lies next to; None where that is not known
+    calendar : as for `matrix_at`
 
     Raises
     ------
@@ -103,7 +105,8 @@ def opening_matrix(
     facts = facts_from_events(events, inspections, observed_until, capacity=capacity, adjacency=adjacency)
     index = EventIndex.build(facts, terms_of(chosen))
     landmarks = named_then(opening_landmarks(fold_cases(events) if cases is None else cases), events)
-    return matrix_at(IndexTerms(index, queries_at(landmarks)), landmarks, chosen, time_zone=time_zone)
+    source = IndexTerms(index, queries_at(landmarks))
+    return matrix_at(source, landmarks, chosen, time_zone=time_zone, calendar=calendar)
 
 
 def landmark_matrix(
@@ -142,7 +145,7 @@ def landmark_matrix(
     """
     chosen = available(known_at_opening, after_opening=True) if names is None else list(names)
     require_available(chosen, known_at_opening)
-    known = known_before(events, as_of)
+    known = opened_only(known_before(events, as_of))
     if known.empty:
         raise NotEnoughDataError("Nothing was known at that moment. Import a file first: `heed import FILE`.")
     frame = landmarks_of(known, time_zone=time_zone, as_of=as_of, kinds=kinds, observed_until=observed_until)
@@ -184,7 +187,7 @@ def matrix_at(
     asked = Asked(source, landmarks, time_zone, calendar)
     return Matrix(
         landmarks.reset_index(drop=True),
-        pd.DataFrame({name: FORMULAS[name](asked) for name in names}, dtype=np.float64),
+        pd.DataFrame({name: FORMULAS[name](asked) for name in names}, dtype=np.float64, index=range(len(landmarks))),
         pd.DataFrame(asked.offset_parts),
     )
 

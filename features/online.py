@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 from features.event_index import EventIndex, IndexTerms, Queries
 from features.key_codes import UNSEEN
 from features.segment import Segment
-from features.sorted_facts import TIME_BITS, TIME_MASK, SortedFacts
+from features.sorted_facts import COUNT, TIME_BITS, TIME_MASK, SortedFacts
 from features.terms import LAST_AT, Floats, Int64s, KeySet, KnownTerms, Quantity, Term
 
 _FOREVER = 1 << TIME_BITS
@@ -64,7 +64,14 @@ class OnlineTerms:
         ----------
         at : seconds in UTC; only facts strictly before it count
         keys : value of each key column that the terms need; None where unknown
+
+        Raises
+        ------
+        ValueError
+            If the moment lies outside 1970 to 2514: most often it is given in milliseconds.
         """
+        if not 0 <= at <= TIME_MASK:
+            raise ValueError("Expected a moment from 1970 to 2514, in seconds.")
         found = np.zeros(len(self.terms), dtype=np.int64)
         found[self._last] = -1
         starts = {spans: np.maximum(at - back, 0) for spans, back in zip(self._spans, self._back, strict=True)}
@@ -104,8 +111,8 @@ def _add(plan: _Sums, code: int, starts: Int64s, found: Int64s) -> None:
     facts = plan.facts
     places = facts.packed.searchsorted(starts + (code << TIME_BITS))
     for measure, windows, slots in plan.measures:
-        sums = facts.running[measure][places] if measure in facts.running else places
-        found[slots] += sums[0] - sums[windows]
+        sums = places if measure == COUNT and facts.plain else facts.running[measure][places]
+        found[slots] += np.subtract(sums[0], sums[windows], dtype=np.int64)
     if plan.newest is not None:
         upper = int(places[0])
         last = int(facts.packed[upper - 1]) if upper else 0

@@ -8,9 +8,9 @@ from pathlib import Path
 
 import numpy as np
 
-from features.facts import Facts
+from features.facts import FACT_TABLES, Facts
 from features.key_codes import KeyCodes
-from features.sorted_facts import SortedFacts
+from features.sorted_facts import COUNT, SortedFacts
 from features.terms import Int64s, KeySet
 
 
@@ -59,6 +59,17 @@ class Segment:
                 self.under[table, key_set] = self._ordered(facts, key_set)
         self.facts = None
 
+    def require_closed(self) -> None:
+        """Refuse a segment that puts tables in order as they are asked for: what is missing from it would be lost.
+
+        Raises
+        ------
+        ValueError
+            If it was made without saying which terms will be asked for.
+        """
+        if self.facts is not None:
+            raise ValueError("Expected an index that was built for given terms: `EventIndex.build(facts, terms)`.")
+
     def _learn(self, key_set: KeySet) -> None:
         """Give every key of any table its code when the first table is put in order under the key set: whoever looks
         up the codes of what he asks about does so once, and would miss those given later.
@@ -83,7 +94,15 @@ def _in_time(facts: Facts | None) -> Facts | None:
 
 
 def merge(segments: Sequence[Segment]) -> Segment:
-    """One segment with the facts of several, under the key sets of the first."""
+    """One segment with the facts of several, under the key sets of the first.
+
+    Raises
+    ------
+    ValueError
+        If a segment is still open (`require_closed`).
+    """
+    for segment in segments:
+        segment.require_closed()
     merged = Segment(None)
     for table, key_set in segments[0].under:
         merged.under[table, key_set] = _merged(segments, merged.codes, table, key_set)
@@ -97,13 +116,13 @@ def _merged(segments: Sequence[Segment], codes: KeyCodes, table: str, key_set: K
         old, at, measures = facts.rows()
         known = codes.learn(segment.codes.combinations(key_set), key_set)
         parts.append((np.append(0, known)[old], at, measures))
-    names = sorted({name for _code, _at, measures in parts for name in measures})
+    names = FACT_TABLES[table]
     code, at = (np.concatenate([part[i] for part in parts]) for i in (0, 1))
     measures = {
         name: np.concatenate([part[2].get(name, np.zeros(len(part[0]), dtype=np.int64)) for part in parts])
         for name in names
     }
-    if any(not segment.sorted_facts(table, key_set).plain for segment in segments):
+    if COUNT not in FACT_TABLES[table] or any(not one.sorted_facts(table, key_set).plain for one in segments):
         code, at, measures = _netted(code, at, measures)
     return SortedFacts.build(code, at, measures)
 

@@ -19,7 +19,7 @@ _KEYS: Final[KeySet] = ("office",)
 _SCALE: Final = 1000.0
 # Working days in 28 days; holidays are left out, so that one number serves every office and engine.
 _WORKING_DAYS: Final = 20
-_NOT_GIVEN: Final = "no capacity is given for the office"
+_NOT_GIVEN: Final = "no capacity is given for the office, or it is 0"
 
 
 def _in_force(asked: Asked) -> Floats:

@@ -50,6 +50,7 @@ class Term:
     newest: int | None = None
 
     def __post_init__(self) -> None:
+        _require_known(self)
         if self.newest is not None and self.window is not None:
             raise ValueError(f"Expected a window or a number of newest facts, got both for {self.name}.")
         if self.measure == LAST_AT and (self.newest is not None or self.window is not None):
@@ -62,6 +63,21 @@ class Term:
         if self.newest is not None:
             span = f"newest{self.newest}"
         return f"{self.table}.{self.measure}.{span}.{'x'.join(self.keys) or 'city'}"
+
+
+def _require_known(term: Term) -> None:
+    """Refuse what no facts can answer, and windows that would look ahead."""
+    from features.facts.tables import FACT_TABLES, KEY_COLUMNS  # noqa: PLC0415 - facts are built on these words
+
+    measures = FACT_TABLES.get(term.table, ())
+    counted = term.measure == LAST_AT or term.newest is not None
+    if term.measure not in (*measures, LAST_AT) or (counted and "n" not in measures):
+        raise ValueError(f"Expected a measure that the facts have, got {term.measure} of {term.table}.")
+    unknown = set(term.keys) - set(KEY_COLUMNS)
+    if unknown:
+        raise ValueError(f"Expected keys out of {', '.join(KEY_COLUMNS)}, got {', '.join(sorted(unknown))}.")
+    if any(span is not None and span <= 0 for span in (term.window, term.newest)):
+        raise ValueError(f"Expected a window or a number above 0, got {term.window or term.newest} for {term.table}.")
 
 
 class Terms(Protocol):

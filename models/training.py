@@ -16,9 +16,11 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
+from data.clock import WorkingCalendar
 from data.errors import NotEnoughDataError, UsageError
 from data.event_log import fold_cases, is_near_instant, known_before
 from data.quality.label_trust import TRUSTED, LabelTrust, trust
+from features.facts import opened_only
 from features.matrix import Matrix, opening_matrix
 from features.outcomes import OUTCOMES, Outcome, late
 from models.baselines import baseline_probabilities
@@ -95,10 +97,11 @@ class History:
         believe: Believe = "graded",
         capacity: pd.DataFrame | None = None,
         adjacency: Mapping[str, Sequence[str]] | None = None,
+        calendar: WorkingCalendar | None = None,
     ) -> History:
         """Read the history as it was known strictly before `as_of`.
 
-        `capacity` and `adjacency` are what `features.matrix.opening_matrix` takes; None where they are not given.
+        `capacity`, `adjacency` and `calendar` are what `features.matrix.opening_matrix` takes; None where not given.
         `believe` "graded" weighs training cases by label trust; "all" believes every label in full.
 
         Raises
@@ -112,7 +115,7 @@ class History:
         """
         if outcome not in OUTCOMES:
             raise UsageError(f"--outcome: expected one of {', '.join(OUTCOMES)}, got '{outcome}'.")
-        known = known_before(events, as_of)
+        known = opened_only(known_before(events, as_of))
         if known.empty:
             raise NotEnoughDataError("Nothing was known at that moment. Import a file first: `heed import FILE`.")
         cases = fold_cases(known)
@@ -126,6 +129,7 @@ class History:
             observed_until=observed_until,
             capacity=capacity,
             adjacency=adjacency,
+            calendar=calendar,
         )
         followed = None
         if observed_until is not None:

@@ -16,6 +16,7 @@ from data.replay import Replay
 from data.service_clock import ServiceClock
 from data.service_clock_store import stored_clocks
 from data.store import Store
+from features.facts import opened_only
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,7 +26,7 @@ class Known:
     Attributes
     ----------
     as_of : int64 seconds in UTC
-    events : event frame
+    events : event frame; of cases whose opening was known
     observed_until : int64 seconds in UTC by `case_id`, how far each case was followed
     inspections : DataFrame, see `Store.read_inspections`
     capacity : changes of what offices can do, see `data.capacity.capacity_changes`
@@ -55,7 +56,7 @@ class Known:
         replay = Replay.at(store, moment, everything=as_of is None)
         return cls(
             as_of=moment,
-            events=known_before(replay.events(), moment),
+            events=opened_only(known_before(replay.events(), moment)),
             observed_until=replay.observed_until(),
             inspections=replay.inspections(),
             capacity=capacity_changes(store.read_capacity(moment, recorded_by=replay.recorded_by), moment),

@@ -17,7 +17,7 @@ from data.replay import Replay
 from data.store import Store
 from features.event_index import EventIndex, IndexTerms
 from features.facts import facts_contract, facts_from_events
-from features.landmarks import opening_landmarks, queries_at
+from features.landmarks import named_then, opening_landmarks, queries_at
 from features.matrix import matrix_at, terms_of
 from features.records import Floats, Records
 from models.office_record import office_records
@@ -62,6 +62,7 @@ def history_of(
         observed_until=known.observed_until,
         capacity=known.capacity,
         adjacency=known.adjacency,
+        calendar=known.calendar,
     )
 
 
@@ -145,7 +146,7 @@ def score_open_cases(
     )
     index = EventIndex.build(facts, (*terms_of(model.feature_names_in_), *waiting_terms()))
     progress("score", 1, 3)
-    risks = _risks(model, version, index, ahead, store.time_zone(), moment)
+    risks = _risks(model, version, index, ahead, known, store.time_zone())
     progress("score", 2, 3)
     overdue = _overdue(past, version, moment)
     store.write_risks(pd.concat([risks, overdue], ignore_index=True), as_of=moment)
@@ -185,11 +186,13 @@ def _duties(active: pd.DataFrame) -> pd.DataFrame:
 
 
 def _risks(
-    model: RiskModel, version: str, index: EventIndex, cases: pd.DataFrame, time_zone: str, as_of: int
+    model: RiskModel, version: str, index: EventIndex, cases: pd.DataFrame, known: Known, time_zone: str
 ) -> pd.DataFrame:
-    landmarks = opening_landmarks(cases)
+    as_of = known.as_of
+    # By the names that were known when the duty began, as in training.
+    landmarks = named_then(opening_landmarks(cases), known.events)
     source = IndexTerms(index, queries_at(landmarks))
-    matrix = matrix_at(source, landmarks, model.feature_names_in_, time_zone=time_zone)
+    matrix = matrix_at(source, landmarks, model.feature_names_in_, time_zone=time_zone, calendar=known.calendar)
     passed, waiting = _waiting(index, landmarks, as_of)
     explanation = model.explain(matrix, waiting)
     probability = np.clip(explanation.probability, 0.0, 1.0)

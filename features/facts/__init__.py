@@ -27,7 +27,7 @@ one that the opening names.
 """
 
 from features.facts.build import facts_from_events
-from features.facts.delta import Known, delta_facts
+from features.facts.delta import Known, delta_facts, opened_only
 from features.facts.promised import promise_keys, promised_seconds
 from features.facts.tables import (
     FACT_TABLES,
@@ -56,6 +56,7 @@ __all__ = [
     "facts_contract",
     "facts_from_events",
     "no_facts",
+    "opened_only",
     "promise_keys",
     "promised_seconds",
 ]

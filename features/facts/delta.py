@@ -58,7 +58,7 @@ def delta_facts(before: Known, after: Known, *, adjacency: Adjacency | None = No
     InputError
         If a case of `after` has no opening, or as `facts_from_events` says.
     """
-    events = pd.concat([_opened(before.events), after.events], ignore_index=True)
+    events = pd.concat([opened_only(before.events), after.events], ignore_index=True)
     n_before = len(events) - len(after.events)
     story, is_after = _both(events, n_before, before.observed_until, after.observed_until)
     delta = {name: _netted(story.facts(name, draft), is_after[draft.case]) for name, draft in drafts(story).items()}
@@ -69,7 +69,8 @@ def delta_facts(before: Known, after: Known, *, adjacency: Adjacency | None = No
     return with_neighbours(delta, adjacency)
 
 
-def _opened(events: pd.DataFrame) -> pd.DataFrame:
+def opened_only(events: pd.DataFrame) -> pd.DataFrame:
+    """The events of cases whose opening is among them: of others nothing can be said yet."""
     case, _ids = numbered(events["case_id"])
     opened = opened_cases(case, events["kind"])
     return events if opened.all() else events[opened[case]]

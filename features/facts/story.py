@@ -114,7 +114,7 @@ class Story:
         promised = seconds_promised(opened_at, due[opening])
         named = coded(events["office"]).at(order)
         office = _carried(named.codes, named.codes != NULL, first[case], NULL)
-        is_open = _carried(_IS_OPEN[kind], _IS_OPEN[kind] >= 0, first[case], 0) == 1
+        is_open = _open_after(kind, first[case])
         quick = (kind == RANK[EventKind.CLOSED]) & (known_at - opened_at[case] <= NEAR_INSTANT_SECONDS)
         promised_at = _promise_that_counted(case, known_at, due, len(first))
         reason, reasons = pd.factorize(events["closing_reason"])
@@ -260,6 +260,19 @@ def _openings(case: Rows, kind: Codes, n_cases: int) -> Rows:
             "Import the file that holds their openings first."
         )
     return rows
+
+
+def _open_after(kind: Codes, first: Rows) -> Bools:
+    """Whether the case is open after every event.
+
+    Its opening opens a case only if nothing was known of it before: one whose ending became known first was over when
+    it was heard of, and a second opening says nothing new.
+    """
+    said = _IS_OPEN[kind] >= 0
+    so_far = np.cumsum(said)
+    before = so_far - said - (so_far - said)[first] if len(kind) else so_far
+    said &= (kind != RANK[EventKind.OPENED]) | (before == 0)
+    return np.asarray(_carried(_IS_OPEN[kind], said, first, 0) == 1)
 
 
 def _carried(values: Codes, said: Bools, first: Rows, otherwise: int) -> Codes:

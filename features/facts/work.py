@@ -25,7 +25,7 @@ _MOVES: Final = (EventKind.ASSIGNED, EventKind.TRANSFERRED, EventKind.HANDED_UP)
 
 def arrivals(story: Story) -> Draft:
     """Cases that have stood open for a minute."""
-    rows = np.flatnonzero(story.is_kind(EventKind.OPENED) & ~story.passed_over[story.case])
+    rows = story.opening[~story.passed_over]
     seconds = seconds_promised(story.at[rows], story.due[rows])
     promised = (seconds > 0).astype(np.int64)
     return _at_events(story, rows, n=_ones(rows), promised=promised, log_promise=promised * _log_hours(seconds))

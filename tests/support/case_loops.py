@@ -30,8 +30,14 @@ def state_by_loop(told: pd.DataFrame) -> State:
     state = dict(_NOTHING_YET)
     had: list[object] = []
     ends: list[int] = []
+    heard_of = False
     for row in sorted(told.to_dict("records"), key=_order):
-        for part in (_standing(row), _counts(row, state), _place(row, state, had), _promise(row, state)):
+        standing = _standing(row)
+        if row["kind"] == "opened" and heard_of:
+            # What is known to be over, or open again, is not opened by hearing of its opening.
+            standing = {name: standing[name] for name in ("opened_at", "opened_known_at")}
+        heard_of = heard_of or bool(standing)
+        for part in (standing, _counts(row, state), _place(row, state, had), _promise(row, state)):
             state |= dict(part)
         # Whether a case can be paused depends on whether it is open.
         state |= dict(_pause(row, state, ends))
@@ -45,8 +51,7 @@ def value(said: object) -> object:
 
 
 def _order(row: Row) -> tuple[object, ...]:
-    due = NEVER if pd.isna(row["due_at"]) else row["due_at"]
-    return (row["known_at"], row["at"], KINDS.index(row["kind"]), due, *(value(row[name]) or "" for name in _NAMED))
+    return (row["known_at"], row["at"], KINDS.index(row["kind"]))
 
 
 def _standing(row: Row) -> State:

@@ -43,11 +43,13 @@ class _Case:
         self.promised = max((self.opening["due_at"] or 0) - self.opening["at"], 0)
         limit = self.opening["at"] + 60
         self.passed_over = any(row["kind"] == "closed" and row["known_at"] <= limit for row in story)
-        office, is_open = None, False
+        office, is_open, heard_of = None, False, False
         for row in story:
             row["office_before"], row["open_before"] = office, is_open
             office = row["office"] or office
-            is_open = _OPEN.get(row["kind"], is_open)
+            # An opening opens a case of which nothing was known before.
+            is_open = _OPEN.get(row["kind"], is_open) if row["kind"] != "opened" or not heard_of else is_open
+            heard_of = heard_of or row["kind"] in _OPEN
             row["office_after"], row["open_after"] = office, is_open
             row["counts"] = max(row["known_at"], self.counts_from)
 

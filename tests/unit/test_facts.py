@@ -10,6 +10,7 @@ import pytest
 
 from data.errors import InputError
 from data.event_log import empty_events
+from features.case_state import CaseStates
 from features.facts import (
     FACT_TABLES,
     KEY_COLUMNS,
@@ -302,3 +303,29 @@ def test_promises_are_keyed_by_octaves_and_half_octaves_of_hours():
     assert keys["promise"].isna().tolist() == [False, True, True, False]
     assert keys["promise"].index.equals(opened.index)
     assert keys["promise"].dtype == "str"
+
+
+@pytest.mark.parametrize("ending", ["closed", "withdrawn"])
+def test_a_case_heard_of_after_its_end_was_never_open(ending):
+    """Opened on day 0 but known on day 2, ended and known on day 1: no backlog, nothing overdue, one arrival."""
+    rows = [
+        {"case_id": "c", "kind": "opened", "at": START, "known_at": START + 2 * DAY, "due_at": START + 9 * DAY},
+        {"case_id": "c", "kind": ending, "at": START + DAY, "known_at": START + DAY},
+        {"case_id": "c", "kind": "opened", "at": START + 3 * DAY, "known_at": START + 3 * DAY},
+    ]
+    facts = facts_from_events(event_frame(rows))
+    assert len(facts["balance"].at) == len(facts["overdue"].at) == 0
+    assert facts["arrivals"].at.tolist() == [START + 2 * DAY + 60]
+    states = CaseStates.of(event_frame(rows))
+    assert states.column("is_open").tolist() == [False, False, False]
+
+
+def test_a_second_opening_says_nothing_new():
+    """A case that is closed stays closed when its opening is told once more."""
+    rows = [
+        {"case_id": "c", "kind": kind, "at": START + day * DAY, "known_at": START + day * DAY}
+        for kind, day in (("opened", 0), ("closed", 1), ("opened", 2))
+    ]
+    facts = facts_from_events(event_frame(rows))
+    assert facts["balance"].measures["open"].tolist() == [1, -1]
+    assert CaseStates.of(event_frame(rows)).column("is_open").tolist() == [True, False, False]

@@ -11,6 +11,7 @@ import pytest
 from data.errors import FileFormatError, UsageError
 from features.event_index import EventIndex, IndexTerms, Queries
 from features.facts import KEY_COLUMNS, Facts
+from features.online import OnlineTerms
 from features.terms import Term
 
 TERM = Term("closures", "log_hours", ("office",), 10)
@@ -88,6 +89,7 @@ def test_what_the_index_was_not_made_for_is_refused(saved):
         (lambda folder: np.save(folder / "segment-0001/0000.packed.npy", np.zeros(3)), FileFormatError, "of float64"),
         (lambda folder: np.save(folder / "segment-0001/0000.packed.npy", np.zeros(2, int)), FileFormatError, "3 integ"),
         (lambda folder: (folder / "segment-0001/codes.json").unlink(), FileFormatError, "cannot be read"),
+        (lambda folder: _cut(folder / "segment-0001/codes.json"), FileFormatError, "codes.json: .* it is not JSON"),
     ],
 )
 def test_a_damaged_index_is_refused_with_what_to_do(saved, damage, error, message):
@@ -104,6 +106,48 @@ def _relist(folder, **changed):
 
 def _cut(file):
     file.write_bytes(file.read_bytes()[:-8])
+
+
+def test_an_index_that_was_built_for_no_terms_is_not_saved(tmp_path):
+    """What it put in order so far is not all that it can be asked, and the rest would be lost; nothing is written."""
+    index = EventIndex.build(_facts([100]))
+    assert _asked(index, 110) == 7
+    for lose in (lambda: index.save(tmp_path / "index"), lambda: index.add(_facts([101])).merged()):
+        with pytest.raises(ValueError, match="built for given terms"):
+            lose()
+    assert not (tmp_path / "index").exists()
+
+
+def test_a_balance_that_was_taken_back_is_gone_after_merging():
+    """Tables that do not count facts are netted as well."""
+    facts = {"balance": Facts(_facts([100])["closures"].at, _facts([100])["closures"].keys, {"open": np.array([1])})}
+    back = {"balance": Facts(facts["balance"].at, facts["balance"].keys, {"open": np.array([-1])})}
+    merged = EventIndex.build(facts, [Term("balance", "open", ("office",))]).add(back).merged()
+    assert len(merged.segments[0].sorted_facts("balance", ("office",)).packed) == 0
+
+
+@pytest.mark.parametrize("at", [-1, 1_700_000_000_000])
+def test_one_case_at_no_moment_is_refused(saved, at):
+    """Milliseconds would run into the key."""
+    with pytest.raises(ValueError, match="from 1970 to 2514"):
+        OnlineTerms(EventIndex.open(saved), [TERM]).integers(at, {"office": "north"})
+
+
+@pytest.mark.parametrize(
+    ("given", "message"),
+    [
+        ({"table": "arivals"}, "Expected a measure that the facts have, got n of arivals"),
+        ({"measure": "late"}, "got late of closures"),
+        ({"keys": ("person",)}, "Expected keys out of .*, got person"),
+        ({"window": -100}, "a window or a number above 0, got -100"),
+        ({"newest": -1}, "a window or a number above 0, got -1"),
+        ({"table": "balance", "measure": "last_at"}, "got last_at of balance"),
+    ],
+)
+def test_a_term_that_no_facts_can_answer_is_refused(given, message):
+    """A misspelt table would be answered with 0, and a negative window would look ahead."""
+    with pytest.raises(ValueError, match=message):
+        Term(**{"table": "closures", "measure": "n", "keys": (), **given})
 
 
 def test_moments_beyond_the_bits_are_refused():
