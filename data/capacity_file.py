@@ -157,7 +157,8 @@ class _Check:
         again = told.duplicated([*CAPACITY_KEY])
         dated = "the same office, beginning and moment it was known stand in an earlier row too."
         self.add("duplicate_row", "known", again & ~silent, dated)
-        alike = told.duplicated(["office", "from_at"], keep=False)
+        # A beginning that could not be read is like no other.
+        alike = told.duplicated(["office", "from_at"], keep=False) & (told["from_at"] != NEVER)
         undated = "other rows are of the same office and beginning, so each has to say since when it was known."
         self.add("duplicate_row", "from", alike & silent, undated)
 

@@ -12,7 +12,7 @@ import pandas as pd
 
 from data.errors import NotEnoughDataError, UsageError
 from data.store import Store
-from features.catalogue import available
+from features.catalogue import CATALOGUE, available
 from features.distributed.engines import ENGINE_NAMES, engine
 from features.distributed.pipeline import History, case_landmarks, events_to_table, matrix_on
 from features.landmarks import LANDMARK_KINDS, LandmarkKind
@@ -43,7 +43,8 @@ def feature_table(
     store : Store
     as_of : int64 seconds in UTC; uses what was known strictly before it and recorded by then. None: all
     kinds : of landmarks
-    for_model : only features that a model learns from unless told otherwise
+    for_model : only features that a model learns from unless told otherwise; and, after the opening, those that tell
+        of the time since
     by : the engine, one of `features.distributed.engines.ENGINE_NAMES`
 
     Returns
@@ -65,11 +66,21 @@ def feature_table(
     if known.events.empty:
         raise NotEnoughDataError("Nothing was known at that moment. Import a file first: `heed import FILE`.")
     later = tuple(kinds) != ("opening",)
-    names = available(store.known_at_opening(), for_model=for_model, after_opening=later)
+    names = _names(store, for_model=for_model, later=later)
     matrix = _matrix(store, known, kinds, names, by)
     outcomes = outcomes_at(known.events, matrix.landmarks, as_of=known.as_of, observed_until=known.observed_until)
     landmarks = matrix.landmarks[[*_OF_LANDMARKS]]
     return pd.concat([landmarks, matrix.features, outcome_frame(outcomes)], axis=1)
+
+
+def _names(store: Store, *, for_model: bool, later: bool) -> list[str]:
+    """Features of the matrix. Landmarks after the opening have what tells of the time since, for models or not: without
+    it a morning would look like the opening.
+    """
+    known = store.known_at_opening()
+    chosen = set(available(known, for_model=for_model, after_opening=later))
+    every = available(known, for_model=False, after_opening=later)
+    return [name for name in every if name in chosen or CATALOGUE[name].known == "after_opening"]
 
 
 def _matrix(store: Store, known: Known, kinds: Sequence[LandmarkKind], names: Sequence[str], by: str) -> Matrix:

@@ -54,7 +54,7 @@ def as_of_(
         _tell(found, output)
 
 
-def moment_of(text: str, zone: str) -> int:
+def moment_of(text: str, zone: str, option: str = "DATE") -> int:
     """A day (its midnight in `zone`) or a moment with its offset, as seconds in UTC.
 
     Raises
@@ -65,7 +65,7 @@ def moment_of(text: str, zone: str) -> int:
     try:
         day = date.fromisoformat(text)
     except ValueError:
-        return moment(text, 0, "DATE")
+        return moment(text, 0, option)
     return int(datetime.combine(day, time(), ZoneInfo(zone)).timestamp())
 
 

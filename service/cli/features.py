@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterable
 from difflib import get_close_matches
 from pathlib import Path
@@ -10,13 +11,14 @@ from typing import Annotated, Any, Final, get_args
 import typer
 from rich.table import Table
 
-from data.errors import UsageError
+from data.errors import StoreError, UsageError
 from features.catalogue import CATALOGUE, available
 from features.distributed.engines import ENGINE_NAMES
 from features.feature import Family, Feature, Use
 from features.matrix import terms_of
 from features.terms import LAST_AT, Term
-from service.cli._app import Json, app, emit, moment, open_store, out, progress
+from service.cli._app import Json, app, emit, open_store, out, progress
+from service.cli.as_of import moment_of
 from service.feature_export import LANDMARK_CHOICES, feature_table
 
 features = typer.Typer(no_args_is_help=True, invoke_without_command=True)
@@ -90,13 +92,12 @@ def list_(
         emit({"features": [_described(feature) for feature in chosen]})
         return
     table = Table(box=None, pad_edge=False)
-    for column in ("name", "family", "unit", "window"):
-        table.add_column(column, no_wrap=True)
-    table.add_column("what it says")
+    table.add_column("name", no_wrap=True)
+    table.add_column("use")
+    table.add_column("what it says", overflow="fold")
     for feature in chosen:
-        span = "" if feature.window_days is None else f"{feature.window_days} d"
-        table.add_row(feature.name, feature.family, feature.unit, span, feature.label_en)
-    out.print(table)
+        table.add_row(feature.name, feature.use, f"{feature.label_en} · {feature.label_zh}")
+    out.print(table if chosen else "None.")
 
 
 @features.command("describe")
@@ -131,15 +132,19 @@ def export(
 ) -> None:
     """Write the matrix: one row per landmark, with the features, and the outcomes with their maturity and censoring.
 
-    A landmark is the opening of a case, an event of it, or a morning on which it is open; `all` writes all three.
+    A landmark is the opening of a case, an event of it, or a morning on which it is open; `all` writes all three. Rows
+    after the opening also say how far the case has come and how it stands against its promise. Moments are seconds
+    since 1970 in UTC; `heed features describe` tells the unit of a feature and what a null means. `all` makes about
+    twenty rows of a case: a city of 60,000 takes two minutes and 6 GB.
 
     Example: heed --store heed.db features export --landmarks all -o matrix.parquet
     """
     _require_one_of("--landmarks", landmarks, tuple(LANDMARK_CHOICES))
     _require_one_of("--engine", engine, ENGINE_NAMES)
+    _require_writable(file)
     with open_store() as store, progress() as step:
         step("features", 0, 1)
-        given = None if as_of is None else moment(as_of, 0, "--as-of")
+        given = None if as_of is None else moment_of(as_of, store.time_zone(), "--as-of")
         kinds = LANDMARK_CHOICES[landmarks]
         frame = feature_table(store, as_of=given, kinds=kinds, for_model=not every, by=engine)
         step("features", 1, 1)
@@ -148,6 +153,16 @@ def export(
     beside.replace(file)
     features_there = sum(name in CATALOGUE for name in frame)
     out.print(f"{len(frame):,} landmarks of {frame['case_id'].nunique():,} cases, {features_there} features: {file}")
+
+
+def _require_writable(file: Path) -> None:
+    """Refuse a file that cannot be written before the work is done and not after it."""
+    folder = file.parent
+    if file.is_dir() or not folder.is_dir() or not os.access(folder, os.W_OK):
+        raise UsageError(
+            f"-o: expected a file in a folder that exists and can be written to, got {file}. Make the folder first, or "
+            "name another file."
+        )
 
 
 def told_term(term: Term) -> str:
@@ -184,7 +199,11 @@ def _require_one_of(option: str, given: str | None, allowed: tuple[str, ...]) ->
 
 
 def _available() -> list[str]:
-    with open_store() as store:
+    try:
+        opened = open_store()
+    except StoreError as error:
+        raise StoreError(f"{error} `heed features list --all` shows the whole catalogue without one.") from error
+    with opened as store:
         return available(store.known_at_opening(), for_model=False, after_opening=True)
 
 

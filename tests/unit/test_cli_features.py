@@ -173,3 +173,43 @@ def test_help_shows_how_it_is_typed(monkeypatch, capsys):
         code, text, _ = run(monkeypatch, capsys, "features", *command, "--help")
         assert code == 0
         assert "Example:" in text
+
+
+def test_a_file_that_cannot_be_written_is_refused_before_any_work(monkeypatch, capsys, store, tmp_path):
+    """A folder that is not there, or a folder in place of a file: wrong use, and nothing is made."""
+    for target in (tmp_path / "nowhere" / "m.parquet", tmp_path):
+        code, _, error = run(monkeypatch, capsys, "--store", store, "features", "export", "-o", str(target))
+        assert code == 2
+        assert "expected a file in a folder that exists" in error.replace("\n", " ")
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_rows_after_the_opening_say_how_far_the_case_has_come(monkeypatch, capsys, store, tmp_path):
+    """Without asking for every feature; and a bare day is its midnight in the offices' zone."""
+    file = tmp_path / "m.parquet"
+    code, _, error = run(
+        monkeypatch,
+        capsys,
+        "--store",
+        store,
+        "features",
+        "--as-of",
+        "2025-06-01",
+        "--landmarks",
+        "event",
+        "-o",
+        str(file),
+    )
+    assert (code, error) == (0, "")
+    frame = pd.read_parquet(file)
+    assert {"hours_since_opening", "hours_to_due", "is_overdue"} <= set(frame.columns)
+    assert (frame["hours_since_opening"] >= 0).all()
+    assert (frame["hours_since_opening"] > 0).any()
+
+
+def test_a_list_without_a_store_says_what_needs_none(monkeypatch, capsys, tmp_path):
+    """The whole catalogue can be read before anything is imported."""
+    missing = f"sqlite:///{tmp_path / 'none.db'}"
+    code, _, error = run(monkeypatch, capsys, "--store", missing, "features", "list")
+    assert code == 1
+    assert "heed features list --all" in error.replace("\n", " ")
