@@ -25,6 +25,8 @@ LANDMARK_CHOICES: Final[dict[str, tuple[LandmarkKind, ...]]] = {
     **{kind: (kind,) for kind in LANDMARK_KINDS},
     "all": LANDMARK_KINDS,
 }
+# The families that tell how far a case has come.
+_SINCE_THEN: Final = ("progress", "deadline")
 _OF_LANDMARKS: Final = ("landmark", "case_id", "kind", "landmark_at", "seen_until", "opened_at", "due_at")
 
 
@@ -80,7 +82,7 @@ def _names(store: Store, *, for_model: bool, later: bool) -> list[str]:
     known = store.known_at_opening()
     chosen = set(available(known, for_model=for_model, after_opening=later))
     every = available(known, for_model=False, after_opening=later)
-    return [name for name in every if name in chosen or CATALOGUE[name].known == "after_opening"]
+    return [name for name in every if name in chosen or (later and CATALOGUE[name].family in _SINCE_THEN)]
 
 
 def _matrix(store: Store, known: Known, kinds: Sequence[LandmarkKind], names: Sequence[str], by: str) -> Matrix:
