@@ -8,7 +8,7 @@ before it. A back-test judges by all matured cases and, beside that, by those wh
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from itertools import product
 from typing import Any, Final, Literal
 
@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 
 from data.clock import WorkingCalendar
 from data.errors import NotEnoughDataError, UsageError
-from data.event_log import fold_cases, is_near_instant, known_before
+from data.event_log import NEVER, fold_cases, is_near_instant, known_before
 from data.quality.label_trust import TRUSTED, LabelTrust, trust
 from features.facts import opened_only
 from features.matrix import Matrix, opening_matrix
@@ -81,6 +81,29 @@ class History:
             return None
         cases = self.cases if moment >= self.as_of else fold_cases(known)
         return trust(cases, known, moment, self.time_zone, self.observed_until)
+
+    def outcome_at(self, moment: int) -> Outcome:
+        """The outcome of every case as it was known strictly before a moment, in the history's order.
+
+        What became known later, a withdrawal or a closing that was entered late, would change what a model made then
+        could have learned from. A case that nobody knew of yet has no outcome. Where the history was built without its
+        events, the outcome is that of its as-of.
+        """
+        if self.events is None or moment >= self.as_of:
+            return self.outcome
+        cases = fold_cases(opened_only(known_before(self.events, moment)))
+        followed = None
+        if self.observed_until is not None:
+            followed = self.observed_until.reindex(cases["case_id"]).fillna(moment).to_numpy("int64")
+        then = late(cases, as_of=moment, observed_until=followed)
+        place = pd.Index(cases["case_id"]).get_indexer(self.cases["case_id"])
+        # One more, for cases that were not known: at the place -1.
+        return Outcome(
+            then.name,
+            np.append(then.value, np.nan)[place],
+            np.append(then.matures_at, NEVER)[place],
+            np.append(then.eligible, False)[place],
+        )
 
     @classmethod
     def build(
@@ -158,7 +181,8 @@ def train(history: History, *, cut: int | None = None, rounds: int = 300, thread
         With fewer than 200 matured cases that teach, or one outcome only.
     """
     moment = history.as_of if cut is None else cut
-    split = split_at(history.cases, history.outcome, cut=moment, as_of=history.as_of)
+    history = replace(history, outcome=history.outcome_at(moment))
+    split = split_at(history.cases, history.outcome, cut=moment, as_of=moment)
     weight, grades = _weights(history, split.train, moment)
     tuned = _tune(history, split, rounds, threads)
     model = RiskModel(
@@ -296,6 +320,9 @@ def backtest(
     """
     step = progress or (lambda _text, _done, _total: None)
     split = split_at_share(history.cases, history.outcome, share=share, as_of=history.as_of)
+    # What teaches, model and baselines alike, is what was known at the cut; what judges is all that is known.
+    then = history.outcome_at(split.cut)
+    split = replace(split, train=split_at(history.cases, then, cut=split.cut, as_of=split.cut).train)
     step("back-test", 1, 3)
     model = train(history, cut=split.cut, rounds=rounds, threads=threads)
     step("back-test", 2, 3)
@@ -307,7 +334,7 @@ def backtest(
         )
     probability = model.predict_proba(tested)
     trusted, grades = _on_trusted(history, split, probability)
-    baselines = baseline_probabilities(learned, value[split.train], tested)
+    baselines = baseline_probabilities(learned, then.value[split.train], tested)
     step("back-test", 3, 3)
     return Backtest(
         model=figures(value[split.test], probability),

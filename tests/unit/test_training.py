@@ -140,3 +140,22 @@ def test_a_history_without_promises_cannot_be_judged():
     cases = _cases(_case(1, t, None, t + DAY) + _case(2, t, None))
     with pytest.raises(NotEnoughDataError, match="none has one: lateness has no meaning"):
         split_at_share(cases, late(cases, as_of=t + 9 * DAY), share=0.5, as_of=t + 9 * DAY)
+
+
+def test_a_back_test_learns_from_what_was_known_at_its_cut():
+    """A closing entered late and a withdrawal change what is known of two cases later, and not what was known then."""
+    start, day = 1_700_000_000, 86_400
+    opened = {"kind": "opened", "at": start, "known_at": start, "due_at": start + 9 * day}
+    rows = [{"case_id": case, **opened} for case in ("entered late", "withdrawn")]
+    late_entry = {"case_id": "entered late", "kind": "closed", "at": start + 8 * day, "known_at": start + 20 * day}
+    withdrawn = {"case_id": "withdrawn", "kind": "withdrawn", "at": start + 20 * day, "known_at": start + 20 * day}
+    events = event_frame([*rows, late_entry, withdrawn])
+    history = History.build(events, as_of=start + 40 * day, time_zone="UTC", known_at_opening=["category"])
+    assert history.outcome.value[0] == 0.0
+    assert history.outcome.eligible.tolist() == [True, False]
+    then = history.outcome_at(start + 15 * day)
+    assert then.value.tolist() == [1.0, 1.0]
+    assert then.eligible.tolist() == [True, True]
+    before = history.outcome_at(start + 5 * day)
+    assert np.isnan(before.value).all()
+    assert history.outcome_at(start + 40 * day) is history.outcome
