@@ -76,7 +76,7 @@ class History:
         """
         if self.events is None:
             return None
-        known = known_before(self.events, moment)
+        known = opened_only(known_before(self.events, moment))
         if known.empty:
             return None
         cases = self.cases if moment >= self.as_of else fold_cases(known)

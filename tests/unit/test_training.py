@@ -159,3 +159,16 @@ def test_a_back_test_learns_from_what_was_known_at_its_cut():
     before = history.outcome_at(start + 5 * day)
     assert np.isnan(before.value).all()
     assert history.outcome_at(start + 40 * day) is history.outcome
+
+
+def test_a_case_heard_of_before_its_opening_stops_no_back_test():
+    """At a cut between the two nothing can be said of it yet, neither an outcome nor how far its label is trusted."""
+    start, day = 1_700_000_000, 86_400
+    rows = [
+        {"case_id": "a", "kind": "opened", "at": start, "known_at": start, "due_at": start + 2 * day},
+        {"case_id": "b", "kind": "replied", "at": start + day, "known_at": start + day},
+        {"case_id": "b", "kind": "opened", "at": start, "known_at": start + 6 * day, "due_at": start + 9 * day},
+    ]
+    history = History.build(event_frame(rows), as_of=start + 20 * day, time_zone="UTC", known_at_opening=["category"])
+    assert history.trust_at(start + 4 * day) is not None
+    assert history.outcome_at(start + 4 * day).eligible.tolist() == [True, False]
