@@ -50,7 +50,7 @@ RESOLVE := uv pip compile --universal --python-version 3.11 --generate-hashes --
 
 # The second is held to the versions of the first: both end up in one environment.
 lock:  ## resolve both locks anew where pyproject.toml asks for it (needs uv; LOCK_ARGS=--upgrade for the newest)
-	$(RESOLVE) $(LOCK_ARGS) --group dev --extra postgres pyproject.toml --output-file requirements.lock
+	$(RESOLVE) $(LOCK_ARGS) --group dev --extra postgres --extra signing pyproject.toml --output-file requirements.lock
 	$(RESOLVE) $(LOCK_ARGS) --group pyproject.toml:engines --constraint requirements.lock --output-file requirements-engines.lock
 
 clean:  ## remove the environment and the demo
