@@ -146,6 +146,14 @@ class Results(_Room):
         """The risks computed as of `as_of`; None: of the latest as-of that has any."""
         return self._read_as_of(tables.risk, as_of, [tables.risk], ["outcome", "case_id"])
 
+    def write_remaining_times(self, times: pd.DataFrame, *, as_of: int | None = None) -> None:
+        """Store remaining times (columns of `data.tables.remaining_time`) in place of those of the same as-of."""
+        self._replace(tables.remaining_time, times, as_of)
+
+    def read_remaining_times(self, as_of: int | None = None) -> pd.DataFrame:
+        """The remaining times worked out as of `as_of`; None: of the latest as-of that has any. Sorted by case."""
+        return self._read_as_of(tables.remaining_time, as_of, [tables.remaining_time], ["case_id"])
+
     def write_signals(self, signals: pd.DataFrame, *, as_of: int | None = None) -> None:
         """Store signals in place of those of the same as-of; `signal_id` is made here if it is left out."""
         if "signal_id" not in signals.columns:

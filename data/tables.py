@@ -171,10 +171,27 @@ risk = Table(
     Column("outcome", String(16), primary_key=True),
     Column("as_of", BigInteger, primary_key=True),
     Column("model_version", String(64), nullable=False),
-    Column("landmark_at", BigInteger, nullable=False),  # the moment of the features: the opening
+    Column("landmark_at", BigInteger, nullable=False),  # the moment of the features
     Column("probability", Float, nullable=False),
     Column("band", String(8), nullable=False),  # low · medium · high
     Column("reasons", Text, nullable=False),  # JSON list, see models.reasons
+    Column("lower", Float),  # the interval of the probability, at 80 percent; null of scorings before version 0004
+    Column("upper", Float),
+    Index(None, "as_of"),
+)
+
+# How long an open case will still wait for its answer. All in seconds after the as-of; a null upper end: without end.
+remaining_time = Table(
+    "remaining_time",
+    metadata,
+    Column("case_id", String(32), primary_key=True),
+    Column("as_of", BigInteger, primary_key=True),
+    Column("model_version", String(64), nullable=False),
+    Column("median", Float, nullable=False),
+    Column("lower_80", Float, nullable=False),
+    Column("upper_80", Float),
+    Column("lower_95", Float, nullable=False),
+    Column("upper_95", Float),
     Index(None, "as_of"),
 )
 

@@ -106,15 +106,36 @@ def test_a_store_of_the_second_version_gets_dated_capacities(store, tmp_path):
     before = store.read_events()
     with store.writing() as connection:
         connection.execute(text("DROP TABLE office_capacity"))
+        _back_to_the_third_version(connection)
         connection.execute(text("UPDATE alembic_version SET version_num = '0002'"))
-    with pytest.raises(StoreError, match=r"Expected a store of version 0003, got 0002\. The next `heed import`"):
+    with pytest.raises(StoreError, match=r"Expected a store of version 0004, got 0002\. The next `heed import`"):
         store._prepare(create=False)
     store._prepare(create=True)
     pd.testing.assert_frame_equal(store.read_events(), before)
     assert store.read_offices()["capacity_per_day"].tolist() == [7.5]
     assert store.read_capacity().empty
     with store.reading() as connection:
-        assert stored_version(connection) == "0003"
+        assert stored_version(connection) == "0004"
+
+
+def test_a_store_of_the_third_version_gets_intervals(store):
+    """A scoring of before keeps its risks, whose intervals nobody knows."""
+    risk = {"case_id": "a", "outcome": "late", "as_of": 5, "model_version": "m", "landmark_at": 1, "probability": 0.5}
+    store.write_risks(pd.DataFrame([{**risk, "band": "high", "reasons": "[]"}]))
+    with store.writing() as connection:
+        _back_to_the_third_version(connection)
+        connection.execute(text("UPDATE alembic_version SET version_num = '0003'"))
+    store._prepare(create=True)
+    kept = store.read_risks()
+    assert kept["probability"].tolist() == [0.5]
+    assert kept[["lower", "upper"]].isna().all(axis=None)
+    assert store.read_remaining_times().empty
+
+
+def _back_to_the_third_version(connection) -> None:
+    connection.execute(text("DROP TABLE remaining_time"))
+    for column in ("lower", "upper"):
+        connection.execute(text(f'ALTER TABLE risk DROP COLUMN "{column}"'))
 
 
 def _ids(store: Store) -> list[str]:
