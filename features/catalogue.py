@@ -10,7 +10,6 @@ that says why, because a key known only at the end (the last owner of a case) kn
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import replace
 from typing import Final
 
 from data.boundary import Violation, violations
@@ -32,16 +31,15 @@ from features.workload import LOADS
 
 
 def _progress(feature: Feature) -> Defined:
-    """A feature of the case's own state; models leave it out until they are scored at later landmarks."""
     work_out = PROGRESS[feature.name]
-    return Defined(replace(feature, use="analysis"), lambda asked: work_out(asked.landmarks))
+    return Defined(feature, lambda asked: work_out(asked.landmarks))
 
 
 def _deadline(feature: Feature) -> Defined:
     def formula(asked: Asked) -> Floats:
         return deadlines(asked.calendar)[feature.name](asked.landmarks)
 
-    return Defined(replace(feature, use="analysis"), formula)
+    return Defined(feature, formula)
 
 
 # The order is that of the columns of a matrix, and trees draw columns by their place: new families come last.

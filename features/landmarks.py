@@ -108,6 +108,28 @@ def landmarks(
     return _frame(states, chosen, -NEVER if from_ is None else from_)
 
 
+def landmarks_now(events: pd.DataFrame, as_of: int) -> pd.DataFrame:
+    """One landmark for each case that was known to be open strictly before a moment, at that moment.
+
+    They are as the mornings of `landmarks` are, for a list that is made at any time of the day.
+
+    Parameters
+    ----------
+    events : DataFrame with `data.schema.EVENT_COLUMNS`, in any order; later ones are not used
+    as_of : int64 seconds in UTC
+
+    Returns
+    -------
+    DataFrame with the columns of `landmarks`, in the order of the cases' opening.
+    """
+    states = CaseStates.of(known_before(events, as_of))
+    newest = np.append(states.case[1:] != states.case[:-1], True) if len(states.case) else np.zeros(0, dtype=bool)
+    known = states.column("opened_known_at")
+    places = np.flatnonzero(newest)
+    places = places[states.column("is_open")[places] & (known[places] < NEVER)]
+    return _frame(states, {"morning": (places, np.full(len(places), as_of, dtype=np.int64))}, -NEVER)
+
+
 def opening_landmarks(cases: pd.DataFrame) -> pd.DataFrame:
     """One landmark per case, at the moment its opening became known.
 

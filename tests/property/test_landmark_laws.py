@@ -17,7 +17,7 @@ from data.schema import EventKind
 from features.case_state import STATE_COLUMNS, CaseStates, state_before
 from features.deadlines import deadlines
 from features.facts import KEY_COLUMNS, promise_keys
-from features.landmarks import landmarks, opening_landmarks
+from features.landmarks import landmarks, landmarks_now, opening_landmarks
 from features.progress import PROGRESS
 from tests.support.case_loops import state_by_loop, value
 from tests.support.logs import event_frame
@@ -246,3 +246,29 @@ def _mornings_by_loop(zone: str, hour: int) -> list[int]:
         # The scan begins in the middle of a day.
         del found[datetime.fromtimestamp(start - 2 * DAY, ZoneInfo(zone)).date()]
     return sorted(found.values())
+
+
+@settings(max_examples=40, deadline=None)
+@given(logs(), st.sampled_from(ZONES), st.integers(0, 10))
+def test_the_list_of_a_moment_is_that_of_a_morning(events, zone, days):
+    """Asked at seven, it has the cases, states and keys of that morning, and nothing known later changes it."""
+    end = int(events["known_at"].max()) + 4 * DAY
+    later = landmarks(events, time_zone=zone, as_of=end, kinds=["morning"])
+    moments = later["landmark_at"].unique()
+    if not len(moments):
+        return
+    at = int(moments[min(days, len(moments) - 1)])
+    morning = later[later["landmark_at"] == at].drop(columns="landmark").reset_index(drop=True)
+    now = landmarks_now(events, at).drop(columns="landmark")
+    columns = [name for name in now if name not in ("kind", "promise", "promise_fine")]
+    pd.testing.assert_frame_equal(now[columns], morning[columns], check_dtype=False)
+    assert now["promise"].astype(str).tolist() == morning["promise"].astype(str).tolist()
+    known = known_before(events, at)
+    pd.testing.assert_frame_equal(landmarks_now(known, at), landmarks_now(events, at))
+
+
+def test_a_moment_before_everything_has_no_list():
+    """No case, no landmark, and the columns are there."""
+    events = event_frame([{"case_id": "a", "kind": "opened", "at": STARTS[0], "known_at": STARTS[0]}])
+    assert len(landmarks_now(events, STARTS[0])) == 0
+    assert len(landmarks_now(events, STARTS[0] + 1)) == 1
