@@ -21,6 +21,7 @@ from service.cli import (  # noqa: F401
     features,
     importing,
     imports,
+    models,
     places,
     scoring,
     serve,
