@@ -33,11 +33,32 @@ def test_the_order_of_the_features_changes_no_point(order):
     assert np.allclose(shuffled[0], plain[0, order], atol=1e-15)
 
 
-def test_parts_that_cancel_move_nothing():
-    """A case that ends where it began has no points to give."""
-    points, start = percentage_points(np.array([[1.0, -1.0]]), np.array([0.2]), Calibration().probability)
-    assert points.tolist() == [[0.0, 0.0]]
+def test_parts_that_cancel_are_told_and_cancel():
+    """A case that ends where it began did not stand still: by hand, half of what each way there and back moves."""
+    link = Calibration().probability
+    points, start = percentage_points(np.array([[1.0, -1.0]]), np.array([0.2]), link)
+    there, here, below = link(np.array([1.2, 0.2, -0.8]))
+    by_hand = 0.5 * ((there - here) + (here - below))
+    assert points.tolist() == [[pytest.approx(by_hand), pytest.approx(-by_hand)]]
     assert start[0] == pytest.approx(1 / (1 + np.exp(-0.2)))
+
+
+def test_parts_that_are_nought_move_nothing():
+    """Without parts there is nothing to tell, on a step as elsewhere."""
+    points, start = percentage_points(np.zeros((1, 3)), np.array([0.2]), Calibration().probability)
+    assert points.tolist() == [[0.0, 0.0, 0.0]]
+    assert start[0] == pytest.approx(1 / (1 + np.exp(-0.2)))
+
+
+def test_a_step_between_base_and_case_gives_no_part_more_than_its_height():
+    """Worked by hand: +2 and -1.9 on a step of a tenth at 0.05 are 10 points up and none down, not +200 and -190."""
+
+    def step(score: np.ndarray) -> np.ndarray:
+        return np.where(score > 0.05, 0.4, 0.3)
+
+    points, start = percentage_points(np.array([[2.0, -1.9]]), np.array([0.0]), step)
+    assert points.tolist() == [[pytest.approx(0.1), pytest.approx(0.0)]]
+    assert start.tolist() == [0.3]
 
 
 @given(st.lists(st.floats(-40, 40), min_size=1, max_size=12))

@@ -1,0 +1,142 @@
+"""What all charts share: colours that can be told apart, letters, and how a chart is drawn without a browser.
+
+Charts are made in the colours of a light page. For a dark one the drawing is repainted, colour by colour, so that one
+chart serves both. Every colour of a mark has at least 3:1 against its background in both, as WCAG 2.2 asks of marks,
+text has 4.5:1, and no two series differ by their hue alone. Tints (`BAND`, `RULE`) stand behind marks and carry no
+meaning of their own.
+"""
+
+from __future__ import annotations
+
+import re
+import unicodedata
+from typing import TYPE_CHECKING, Any, Final, Literal, TypeVar, cast
+
+if TYPE_CHECKING:
+    import altair as alt
+
+Theme = Literal["light", "dark"]
+Chart = TypeVar("Chart")
+
+FONT: Final = "system-ui, 'Segoe UI', 'PingFang SC', 'Microsoft YaHei', 'Noto Sans CJK SC', 'Noto Sans SC', sans-serif"
+FONT_SIZE: Final = 11
+
+INK: Final = "#1d2126"  # text, axes' figures, where something ends
+QUIET: Final = "#6b727a"  # what is usual, where something starts
+RAISES: Final = "#a3301c"  # makes a failure likelier; a deadline
+LOWERS: Final = "#2f6690"  # makes it less likely; the model
+OCHRE: Final = "#8f6400"
+GREEN: Final = "#2e7d4f"
+PURPLE: Final = "#7a4b94"
+BAND: Final = "#cfdfec"  # an interval, behind the line that it belongs to
+RULE: Final = "#c9c6bd"  # grid, connecting lines
+BACKGROUND: Final[dict[Theme, str]] = {"light": "#ffffff", "dark": "#14181d"}
+
+# In this order for series that have no meaning of raising or lowering.
+SERIES: Final = (LOWERS, RAISES, OCHRE, GREEN, PURPLE, QUIET)
+# Dashes beside the colours, so that series are told apart in grey too.
+DASHES: Final[tuple[list[int], ...]] = ([1, 0], [6, 3], [2, 2], [8, 3, 2, 3], [4, 2], [1, 3])
+
+# From low to high, for a value on a scale: opaque steps, each with 3:1 against both neighbours' page.
+STEPS: Final = ("#2f6690", "#4f6f9c", "#7a6a97", "#97557a", "#a3301d")
+
+DARK: Final[dict[str, str]] = {
+    INK: "#e8e6e1",
+    QUIET: "#98a1aa",
+    RAISES: "#ff9a85",
+    LOWERS: "#8fbbdd",
+    OCHRE: "#e3bd62",
+    GREEN: "#86cfa2",
+    PURPLE: "#d0a8ea",
+    BAND: "#2b4256",
+    RULE: "#4a525a",
+    STEPS[1]: "#a5aede",
+    STEPS[2]: "#c4a3d6",
+    STEPS[3]: "#e59bb8",
+    STEPS[4]: "#ff9a86",
+    BACKGROUND["light"]: BACKGROUND["dark"],
+}
+_COLOURS: Final = re.compile("|".join(DARK))
+
+
+def finished(chart: Chart, *, width: int | None = None, height: int | None = None) -> Chart:
+    """The chart with the letters, axes and legend that all charts share, and perhaps a size in pixels.
+
+    The outermost chart only: Altair keeps one configuration, on the outside. It has no background of its own, so that
+    it stands on any page.
+    """
+    size = {name: value for name, value in (("width", width), ("height", height)) if value is not None}
+    drawn: Any = chart
+    if size:
+        drawn = drawn.properties(**size)
+    drawn = (
+        drawn.configure(font=FONT, background="transparent")
+        .configure_view(stroke=None)
+        .configure_axis(
+            labelColor=INK,
+            titleColor=INK,
+            labelFontSize=FONT_SIZE,
+            titleFontSize=FONT_SIZE,
+            titleFontWeight="normal",
+            gridColor=RULE,
+            gridOpacity=0.6,
+            domainColor=QUIET,
+            tickColor=QUIET,
+        )
+        .configure_legend(
+            labelColor=INK,
+            titleColor=INK,
+            labelFontSize=FONT_SIZE,
+            titleFontSize=FONT_SIZE,
+            titleFontWeight="normal",
+            orient="top",
+        )
+        .configure_header(labelColor=INK, titleColor=INK, labelFontSize=FONT_SIZE, titleFontSize=FONT_SIZE)
+        .configure_text(color=INK, fontSize=FONT_SIZE)
+    )
+    return cast("Chart", drawn)
+
+
+def svg(chart: alt.TopLevelMixin, theme: Theme = "light") -> bytes:
+    """The chart as SVG in UTF-8, drawn offline."""
+    import vl_convert  # noqa: PLC0415 (a second to load, and few need it)
+
+    return repainted(str(vl_convert.vegalite_to_svg(chart.to_dict())), theme).encode()
+
+
+def png(chart: alt.TopLevelMixin, theme: Theme = "light", scale: float = 2.0) -> bytes:
+    """The chart as PNG on the background of the theme, for what cannot show SVG.
+
+    Letters are those of the machine's fonts: without a Chinese one, Chinese words are left blank.
+    """
+    import vl_convert  # noqa: PLC0415
+
+    drawn = vl_convert.vegalite_to_svg(chart.properties(background=BACKGROUND["light"]).to_dict())
+    return bytes(vl_convert.svg_to_png(repainted(str(drawn), theme), scale=scale))
+
+
+def repainted(svg_text: str, theme: Theme) -> str:
+    """A drawing in the colours of a theme. All at once: no colour is painted over twice."""
+    if theme == "light":
+        return svg_text
+    return _COLOURS.sub(lambda found: DARK[found.group()], svg_text)
+
+
+def width_of(text: str) -> float:
+    """About how wide a text is in pixels; a Chinese character takes as much as two letters."""
+    return FONT_SIZE * 0.55 * columns_of(text)
+
+
+def columns_of(text: str) -> int:
+    """How many columns of a terminal a text takes."""
+    return sum(2 if unicodedata.east_asian_width(letter) in "WF" else 1 for letter in text)
+
+
+def shortened(text: str, width: int = 72) -> str:
+    """At most so many columns of text; what is cut off is told by an ellipsis."""
+    if columns_of(text) <= width:
+        return text
+    kept = text
+    while columns_of(kept) > width - 1:
+        kept = kept[:-1]
+    return f"{kept.rstrip()}…"

@@ -1,0 +1,258 @@
+"""Asking what would be known of a case if its office did one thing more, and telling the answer."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING, Final
+from zoneinfo import ZoneInfo
+
+import numpy as np
+import pandas as pd
+
+from data.errors import UsageError
+from data.event_log import NEVER
+from features.risk_inputs import possible
+from models.reasons.numbers import of_100
+from models.what_if.actions import ACTIONS, Action, Text
+from models.what_if.support import ANY, FEWEST, Like, Support
+from models.what_if.world import World
+
+if TYPE_CHECKING:
+    from models.failures import FailureModels
+
+# Beyond, too much else will have happened for the case as it stands to say anything.
+FURTHEST: Final = 14 * 86_400
+LEVEL: Final = 0.8
+
+# What is said of cases of which so many of a hundred …
+_FAILED: Final[dict[str, Text]] = {
+    "late": ("超期", "ended late"),
+    "unresolved": ("办结时未解决", "were closed unresolved"),
+    "reopened": ("办结后被重办", "were reopened"),
+    "handed_up": ("被上报上一级", "were handed up a tier"),
+    ANY: ("出现某种办理失误", "were failed in one way or another"),
+}
+_PAUSED: Final = ("计时没有暂停，无需恢复。", "Its clock is not stopped, so there is nothing to restart.")
+_SAME_OFFICE: Final = ("案件已在该单位。", "The case is at that office already.")
+_UNSEEN_OFFICE: Final = (
+    "该单位没有办过任何案件，无从比较。",
+    "No case was ever at that office, so nothing can be compared.",
+)
+_UNTOLD: Final = (
+    "在这一时点，这种结果没有可比的风险。",
+    "At that point this outcome is not asked any more, so there is no risk to compare.",
+)
+
+
+@dataclass(frozen=True, slots=True)
+class WhatIf:
+    """The answer to one question about one case.
+
+    Attributes
+    ----------
+    action, outcome : what was asked
+    before : probability as the case stands; NaN where the outcome is not asked now
+    after : probability with the action; NaN where the question was refused
+    interval : of `after`, at 80 per cent; (NaN, NaN) where refused
+    support_n : cases of the history like it in which the action was taken
+    seen_share : share of those that were failed; NaN where there is none
+    refused : why there is no answer, in Chinese and English; None where there is one
+    by_definition : whether the answer follows from the deadline alone and needed no data
+    text_zh, text_en : the answer or the refusal as an officer reads it
+    """
+
+    action: str
+    outcome: str
+    before: float
+    after: float
+    interval: tuple[float, float]
+    support_n: int
+    seen_share: float
+    refused: Text | None
+    by_definition: bool
+    text_zh: str
+    text_en: str
+
+    @property
+    def attention(self) -> float:
+        """What a list may go by: the larger of both risks, so that no question lowers a case's place."""
+        return float(np.nanmax([self.before, self.after]))
+
+
+def what_if(
+    models: FailureModels,
+    world: World,
+    support: Support,
+    case_id: str,
+    action: str,
+    *,
+    outcome: str = "late",
+    office: str | None = None,
+    by: int | None = None,
+) -> WhatIf:
+    """What is known of cases like one with an action more; refused where the data never saw its like.
+
+    Parameters
+    ----------
+    models : of the outcomes
+    world : what is known at the moment of the question
+    support : of the history that the models were made of
+    case_id : an open case
+    action : one of `ACTIONS`
+    outcome : one that the models tell (`late`, `reopened_28d`, …), or `any_failure`
+    office : code of the office to hand over to
+    by : int64 seconds in UTC, by when it is answered; after now, and at most 14 days ahead
+
+    Raises
+    ------
+    UsageError
+        If there is no such action or outcome, the case is not open, or an office or a moment is missing, not asked
+        for, or out of range.
+    """
+    asked = _checked(models, world, action, outcome, office, by)
+    now = world.now(case_id)
+    refusal = _pointless(asked, world, now, office)
+    if refusal is not None:
+        (before,) = _risks(models, world, now, outcome)
+        return _Question(asked, outcome, office, by, world.time_zone, before[0]).refused(refusal)
+    after = world.after(case_id, asked.kind, at=world.as_of if by is None else by, office=office)
+    before, risk = _risks(models, world, pd.concat([now, after], ignore_index=True), outcome)
+    question = _Question(asked, outcome, office, by, world.time_zone, before[0])
+    if outcome == "late" and asked.needs_moment:
+        return question.by_deadline(int(now["due_at"].iloc[0]), int(after["landmark_at"].iloc[0]))
+    if np.isnan(risk[0]):
+        return question.refused(_UNTOLD)
+    like = support.like(after, asked.kind, outcome, office=office)
+    return question.answered(risk, like) if like.is_enough else question.refused(_too_few(like), like)
+
+
+def _checked(
+    models: FailureModels, world: World, action: str, outcome: str, office: str | None, by: int | None
+) -> Action:
+    if action not in ACTIONS:
+        raise UsageError(f"Expected something that an office can do, {', '.join(ACTIONS)}, got '{action}'.")
+    told = (*models.outcomes, ANY)
+    if outcome not in told:
+        raise UsageError(f"Expected an outcome that the models tell, {', '.join(told)}, got '{outcome}'.")
+    asked = ACTIONS[action]
+    if asked.needs_office != (office is not None):
+        raise UsageError(f"Expected an office with 'hand_over' and with nothing else, got '{action}' with {office!r}.")
+    if asked.needs_moment != (by is not None):
+        raise UsageError(f"Expected a moment with 'answer_by' and with nothing else, got '{action}' with {by!r}.")
+    if by is not None and not 0 < by - world.as_of <= FURTHEST:
+        raise UsageError("Expected a moment after now and at most 14 days ahead. Beyond, too much else will happen.")
+    return asked
+
+
+def _pointless(action: Action, world: World, now: pd.DataFrame, office: str | None) -> Text | None:
+    """Why an action cannot be taken as the case stands; None where it can."""
+    if action.name == "resume" and int(now["paused_since"].iloc[0]) >= NEVER:
+        return _PAUSED
+    if office is not None and office == now["office"].iloc[0]:
+        return _SAME_OFFICE
+    if office is not None and not world.knows_office(office):
+        return _UNSEEN_OFFICE
+    return None
+
+
+def _risks(models: FailureModels, world: World, frame: pd.DataFrame, outcome: str) -> list[tuple[float, float, float]]:
+    """The risk at each landmark with its interval; NaN where the outcome is not asked there."""
+    told = models.tell(world.inputs(frame), level=LEVEL)[outcome]
+    asked = np.ones(len(frame), dtype=bool) if outcome == ANY else possible(frame, outcome)
+    ends = (np.where(asked, end, np.nan).tolist() for end in (told.probability, told.lower, told.upper))
+    return list(zip(*ends, strict=True))
+
+
+def _too_few(like: Like) -> Text:
+    is_done = like.done < FEWEST
+    count = like.done if is_done else like.others
+    negated_zh, negated_en = ("", "") if is_done else ("没有", "not ")
+    some_en = {0: "No case like it was", 1: "Only 1 case like it was"}.get(count, f"Only {count} cases like it were")
+    return (
+        f"以往在相近时点{negated_zh}这样办的同类案件只有{count}件（至少需要{FEWEST}件），无从比较。",
+        f"{some_en} {negated_en}dealt with in this way at about this point, and it takes {FEWEST} to compare.",
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class _Question:
+    """What was asked, and the risk as the case stands."""
+
+    action: Action
+    outcome: str
+    office: str | None
+    by: int | None
+    time_zone: str
+    before: float
+
+    def refused(self, why: Text, like: Like | None = None) -> WhatIf:
+        none = float("nan")
+        seen = (0, none) if like is None else (like.done, like.share)
+        return WhatIf(
+            self.action.name, self.outcome, self.before, none, (none, none), *seen, why, False, why[0], why[1]
+        )
+
+    def by_deadline(self, due_at: int, at: int) -> WhatIf:
+        """Closed by its deadline a case is not late, and closed after it is: nothing has to be estimated."""
+        if due_at >= NEVER:
+            return self.refused(_UNTOLD)
+        late = at > due_at
+        due = self._moment(due_at)
+        zh, en = (
+            (f"已在期限（{due[0]}）之后，仍算超期。", f"that is after its deadline, {due[1]}: it would still be late.")
+            if late
+            else (
+                f"在期限（{due[0]}）之前，不算超期。",
+                f"that is within its deadline, {due[1]}: it would not be late.",
+            )
+        )
+        if_zh, if_en = self._if()
+        after = float(late)
+        return WhatIf(
+            self.action.name, self.outcome, self.before, after, (after, after), 0, float("nan"), None, True,
+            f"{if_zh}，{zh}", f"{if_en}, {en}",
+        )  # fmt: skip
+
+    def answered(self, risk: tuple[float, float, float], like: Like) -> WhatIf:
+        after, lower, upper = risk
+        failed_zh, failed_en = _FAILED[next(name for name in _FAILED if self.outcome.startswith(name))]
+        if_zh, if_en = self._if()
+        (told_zh, told_en), (seen_zh, seen_en) = of_100(after), of_100(like.share)
+        now_zh, now_en = self._now()
+        low, high = round(100 * lower), round(100 * upper)
+        whose_zh, whose_en = (
+            ("同类", "of this type") if like.scope == "category" else ("同一大类", "of this group of types")
+        )
+        text_zh = (
+            f"{if_zh}：情形相当的案件每100件{told_zh}{failed_zh}（{low}至{high}件）{now_zh}。"
+            f"以往{like.done}件{whose_zh}案件{self.action.done_zh}，其中每100件{seen_zh}{failed_zh}。"
+            "这是以往的情况，并不说明是这样办带来的。"
+        )
+        text_en = (
+            f"{if_en}: of cases in that state, {told_en} of 100 {failed_en} ({low} to {high}){now_en}. "
+            f"Of {like.done:,} earlier cases {whose_en} {self.action.done_en}, {seen_en} of 100 {failed_en}. "
+            "That is how such cases went; it does not say that doing so was the cause."
+        )
+        return WhatIf(
+            self.action.name, self.outcome, self.before, after, (lower, upper), like.done, like.share, None, False,
+            text_zh, text_en,
+        )  # fmt: skip
+
+    def _now(self) -> Text:
+        if np.isnan(self.before):
+            return "", ""
+        zh, en = of_100(self.before)
+        return f"，目前{zh}", f"; as it stands, {en}"
+
+    def _if(self) -> Text:
+        moment = ("", "") if self.by is None else self._moment(self.by)
+        office = self.office or ""
+        return (
+            self.action.if_zh.format(office=office, moment=moment[0]),
+            self.action.if_en.format(office=office, moment=moment[1]),
+        )
+
+    def _moment(self, at: int) -> Text:
+        local = datetime.fromtimestamp(at, UTC).astimezone(ZoneInfo(self.time_zone))
+        return f"{local.month}月{local.day}日{local:%H:%M}", f"{local:%A} {local.day} {local:%B} {local:%H:%M}"
