@@ -2,16 +2,15 @@
 
 from __future__ import annotations
 
-import json
 from pathlib import Path
 
-from data.boundary import Violation, mapping_violations, schema_violations, violations
+from data.boundary import Violation, mapping_violations, schema_violations
 from data.errors import UsageError
 from data.mapping import find_mapping, shipped_mappings
 from data.schema import CASE_FIELDS, EVENT_FIELDS, INSPECTION_FIELDS
 from data.tables import metadata
 from features.catalogue import CATALOGUE, catalogue_violations
-from models.registry import Registry
+from models.registry import Registry, StoredModel
 
 
 def check(model: Path | None = None) -> list[Violation]:
@@ -26,7 +25,7 @@ def check(model: Path | None = None) -> list[Violation]:
     for name in shipped_mappings():
         found += mapping_violations(find_mapping(name))
     if model is not None:
-        found += violations(f"model {model.name}", _model_features(model))
+        found += _stored(model).boundary_violations()
     return found
 
 
@@ -39,13 +38,11 @@ def checked_parts(model: Path | None = None) -> dict[str, int]:
         "shipped mappings": len(shipped_mappings()),
     }
     if model is not None:
-        parts["features of the model"] = len(_model_features(model))
+        parts["features of the model"] = len(list(_stored(model).columns()))
     return parts
 
 
-def _model_features(folder: Path) -> list[str]:
+def _stored(folder: Path) -> StoredModel:
     if not (folder / "manifest.json").is_file():
         raise UsageError(f"--model: expected the folder of a model version, and {folder.name} has no manifest.json.")
-    stored = Registry(folder.parent).load(folder.name)
-    names: list[str] = json.loads(stored.files["model.json"])["features"]
-    return names
+    return Registry(folder.parent).load(folder.name)

@@ -19,8 +19,9 @@ from data.quality.check import Checked
 from data.quality.check_finding import Both, Language, Number, number, share
 from data.quality.recording import recorded_weeks, recording, without_spikes
 from features.outcomes import Outcome, late
-from models import training
-from models.risk import FEWEST_CASES
+from models.learning import FEWEST_CASES, FEWEST_FAILURES
+from models.risk_model.estimator import ENOUGH_ROWS, LONG_ENOUGH
+from models.risk_model.folds import SHARES
 from models.signals import SignalSettings, assess_series, weekly_counts
 from models.splits import split_at, split_at_share
 
@@ -97,7 +98,7 @@ def _train(cases: pd.DataFrame, outcome: Outcome, as_of: int, teaches: Mask) -> 
     n, n_late = int(known.sum()), int(np.nansum(outcome.value[known]))
     promised = int((cases["due_at_opening"] < NEVER).sum())
     figures: dict[str, Number] = {"cases": len(cases), "promised": promised, "known": n, "late": n_late}
-    figures |= {"needed": FEWEST_CASES, "doubted": int((matured & ~teaches).sum())}
+    figures |= {"needed": FEWEST_CASES, "needed_late": FEWEST_FAILURES, "doubted": int((matured & ~teaches).sum())}
     if promised == 0:
         return Verdict(
             "train", "no",
@@ -110,13 +111,13 @@ def _train(cases: pd.DataFrame, outcome: Outcome, as_of: int, teaches: Mask) -> 
         )  # fmt: skip
     both = _both(
         "{known}件案件的结果已知且可信（共{cases}件，{promised}件有时限，{doubted}件为D级不计），其中{late}件超期；需要{needed}件，"
-        "且两种结果都有。",
+        "其中至少{needed_late}件超期、也有未超期的。",
         "The outcome is known, and to be believed, of {known} cases ({cases} in all, {promised} with a deadline, "
         "{doubted} "
-        "of grade D left out), {late} of them late; {needed} are needed, with both outcomes among them.",
+        "of grade D left out), {late} of them late; {needed} are needed, {needed_late} of them late and some not.",
         figures,
     )
-    if n >= FEWEST_CASES and 0 < n_late < n:
+    if n >= FEWEST_CASES and FEWEST_FAILURES <= n_late < n:
         return Verdict("train", "yes", both, None, figures)
     if n >= FEWEST_CASES:
         need = Both("需要两种结果都出现过的时段。", "A stretch of time in which both outcomes happened.")
@@ -129,30 +130,32 @@ def _train(cases: pd.DataFrame, outcome: Outcome, as_of: int, teaches: Mask) -> 
 
 
 def _calibrate(cases: pd.DataFrame, outcome: Outcome, as_of: int) -> Verdict:
-    """As `models.training` decides whether later cases can weigh the parts of a risk."""
+    """As `models.risk_model` decides whether later cases can weigh the parts of a risk, at its newest cut."""
     known = split_at(cases, outcome, cut=as_of, as_of=as_of).train
     opened = cases["opened_at"].to_numpy("int64")
     needed: dict[str, Number] = {
-        "needed": training._ENOUGH_CASES,
-        "needed_days": training._LONG_ENOUGH // _DAY,
+        "needed": ENOUGH_ROWS,
+        "needed_days": LONG_ENOUGH // _DAY,
     }
     if not known.any():
         return Verdict(
             "calibrate", "no", Both("没有结果已知的案件。", "No case has a known outcome."),
             Both("见上一问。", "See the question above."), needed,
         )  # fmt: skip
-    earlier = int(np.quantile(opened[known], training._LATER_SHARE))
+    earlier = int(np.quantile(opened[known], SHARES[-1]))
     before = known & (opened < earlier) & (outcome.matures_at < earlier)
     after = known & (opened >= earlier)
     days = (earlier - int(opened[before].min())) / _DAY if before.any() else 0.0
     figures = {"before": int(before.sum()), "after": int(after.sum()), "days": round(days), **needed}
+    figures["newest"] = round(1 - SHARES[-1], 2)
     reason = _both(
-        "最新五分之一之前有{before}件、跨{days}天，之后有{after}件；前后各需{needed}件，前段需{needed_days}天。",
-        "Before the newest fifth there are {before} cases over {days} days, and {after} in it; {needed} are needed on "
+        "最新的{newest}之前有{before}件、跨{days}天，其中有{after}件；前后各需{needed}件，前段需{needed_days}天。",
+        "Before the newest {newest} there are {before} cases over {days} days, and {after} in it; {needed} are needed "
+        "on "
         "either side, and {needed_days} days before.",
         figures,
     )
-    enough = days >= training._LONG_ENOUGH / _DAY and min(int(before.sum()), int(after.sum())) >= training._ENOUGH_CASES
+    enough = days >= LONG_ENOUGH / _DAY and min(int(before.sum()), int(after.sum())) >= ENOUGH_ROWS
     if enough:
         return Verdict("calibrate", "yes", reason, None, figures)
     need = Both(

@@ -7,13 +7,15 @@ from typing import Any, Final, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
+from models.waiting_words import interval_sentence
+from models.wording import frequency_sentence, outcome_of
 from service import display
 from service.dependencies import Telling
 from service.disclosure import SIGNAL_FIGURES
 from service.language import marked
 from service.places import Kind
 from service.published import PRESSURE_FIGURES, Figure, Pressure, Signal
-from service.reads import CaseEvent, OpenCase
+from service.reads import CaseEvent, OpenCase, Remaining, Risk
 from service.reasons import Reason, explain
 from service.sentences import signal_sentence
 
@@ -21,6 +23,7 @@ DEADLINE_NOTE: Final = marked("Deadline order is never worsened by a low risk.")
 TOP_REASONS: Final = 3
 
 Band = Literal["low", "medium", "high"]
+Outcome = Literal["late", "unresolved_28d", "reopened_28d", "handed_up_28d", "any_failure"]
 Level = Literal["usual", "raised", "high", "unknown"]
 
 
@@ -59,14 +62,55 @@ class RiskItem(BaseModel):
     """A calibrated risk that the office fails this case."""
 
     model_config = _example(
-        outcome="late", probability=0.62, band="high", per_100=62, model_version="late-4f0c9a1b2d3e"
+        outcome="late",
+        probability=0.62,
+        lower=0.58,
+        upper=0.66,
+        band="high",
+        per_100=62,
+        model_version="failures-4f0c9a1b2d3e",
     )
 
-    outcome: str
+    outcome: Outcome
     probability: float = Field(ge=0, le=1)
+    lower: float | None = Field(ge=0, le=1, description="Lower end of the 80 percent interval; null where not told.")
+    upper: float | None = Field(ge=0, le=1, description="Upper end of it.")
     band: Band
     per_100: int = Field(description="The probability as cases of 100 like this.")
     model_version: str
+
+
+class RiskTold(RiskItem):
+    """A risk with its sentence."""
+
+    model_config = _example(
+        outcome="late",
+        probability=0.62,
+        lower=0.58,
+        upper=0.66,
+        band="high",
+        per_100=62,
+        model_version="failures-4f0c9a1b2d3e",
+        sentence="In about 62 of 100 cases like this, between 58 and 66, the office answers after its deadline.",
+    )
+
+    sentence: str = Field(description="The probability and its interval as cases like this, in words.")
+
+
+class RemainingItem(BaseModel):
+    """How long a case will still wait for its answer, in agreement with its risk of being late."""
+
+    model_config = _example(
+        median_hours=52.0, lower_80_hours=20.5, upper_80_hours=140.0, lower_95_hours=6.0, upper_95_hours=310.0,
+        sentence="most likely answered within 20 hours to 6 days",
+    )  # fmt: skip
+
+    median_hours: float = Field(ge=0, description="As many cases like this wait longer as wait less.")
+    lower_80_hours: float
+    upper_80_hours: float | None = Field(description="Null where no end can be told.")
+    lower_95_hours: float
+    upper_95_hours: float | None
+    sentence: str | None = Field(description="The interval of 80 percent in words; null where no end can be told.")
 
 
 class CaseItem(BaseModel):
@@ -109,6 +153,10 @@ class CaseDetail(CaseItem):
     as_of: datetime
     base_points: float = Field(description="Percentage points before any reason: base + reasons = total, exactly.")
     total_points: float
+    risks: list[RiskTold] = Field(
+        description="Every way in which the office can still fail this case, lateness first, and any of them."
+    )
+    remaining: RemainingItem | None = Field(description="Null where it is not told.")
     timeline: list[EventItem]
     note: str
 
@@ -225,15 +273,7 @@ def case_item(telling: Telling, case: OpenCase, *, reasons: int | None = TOP_REA
         channel=case.channel,
         opened_at=_moment(telling, case.opened_at),
         due_at=None if case.due_at is None else _moment(telling, case.due_at),
-        risk=RiskItem.model_validate(
-            {
-                "outcome": case.outcome,
-                "probability": round(case.probability, 4),
-                "band": case.band,
-                "per_100": display.per_100(case.probability),
-                "model_version": case.model_version,
-            }
-        ),
+        risk=_risk(case, case.risks[0]),
         reasons=[_reason(telling, reason) for reason in explanation.reasons[:reasons]],
     )
 
@@ -246,8 +286,46 @@ def case_detail(telling: Telling, case: OpenCase, timeline: list[CaseEvent]) -> 
         as_of=telling.as_of,
         base_points=explanation.base / 10,
         total_points=explanation.total / 10,
+        risks=[_risk_told(telling, case, risk) for risk in case.risks],
+        remaining=None if case.remaining is None else _remaining(telling, case.remaining),
         timeline=[_event(telling, event) for event in timeline],
         note=telling.words.gettext(DEADLINE_NOTE),
+    )
+
+
+def _risk(case: OpenCase, risk: Risk) -> RiskItem:
+    return RiskItem.model_validate(_risk_values(case, risk))
+
+
+def _risk_told(telling: Telling, case: OpenCase, risk: Risk) -> RiskTold:
+    # A risk whose interval was not stored is told with its own figure at both ends.
+    lower, upper = (risk.probability if end is None else end for end in (risk.lower, risk.upper))
+    outcome, language = outcome_of(risk.outcome), telling.words.language
+    sentence = frequency_sentence(risk.probability, lower, upper, outcome, language)
+    return RiskTold.model_validate({**_risk_values(case, risk), "sentence": sentence})
+
+
+def _risk_values(case: OpenCase, risk: Risk) -> dict[str, Any]:
+    return {
+        "outcome": risk.outcome,
+        "probability": round(risk.probability, 4),
+        "lower": None if risk.lower is None else round(risk.lower, 4),
+        "upper": None if risk.upper is None else round(risk.upper, 4),
+        "band": risk.band,
+        "per_100": display.per_100(risk.probability),
+        "model_version": case.model_version,
+    }
+
+
+def _remaining(telling: Telling, remaining: Remaining) -> RemainingItem:
+    end = remaining.upper_80
+    told = None if end is None else interval_sentence(remaining.lower_80, end, language=telling.words.language)
+    hours = {f"{name}_hours": getattr(remaining, name) for name in Remaining.__slots__}
+    return RemainingItem.model_validate(
+        {
+            **{name: None if seconds is None else round(seconds / 3600, 1) for name, seconds in hours.items()},
+            "sentence": told,
+        }
     )
 
 

@@ -41,9 +41,33 @@ _KEPT: Final = 2
 
 
 @dataclass(frozen=True, slots=True)
+class Risk:
+    """The risk of one outcome. The interval is that of 80 percent; None: of a scoring that had none."""
+
+    outcome: str
+    probability: float
+    band: str
+    lower: float | None
+    upper: float | None
+
+
+@dataclass(frozen=True, slots=True)
+class Remaining:
+    """How long a case will still wait for its answer, in seconds after the scoring; an end of None: without end."""
+
+    median: float
+    lower_80: float
+    upper_80: float | None
+    lower_95: float
+    upper_95: float | None
+
+
+@dataclass(frozen=True, slots=True)
 class OpenCase:
     """One open case as of the scoring. Times are seconds since 1970 in UTC; None: not known, or no promise
     made.
+
+    `risks` are those of all outcomes, the one that the list goes by first.
     """
 
     case_id: str
@@ -61,6 +85,8 @@ class OpenCase:
     band: str
     model_version: str
     reasons_json: str
+    risks: tuple[Risk, ...]
+    remaining: Remaining | None
 
     @property
     def by_risk(self) -> tuple[float, int, str]:
@@ -231,14 +257,14 @@ def load(store: Store, *, minimum: int) -> Snapshot:
     StoreError
         If there is none.
     """
-    risks = store.read_risks()
-    risks = risks[risks["outcome"] == OUTCOME]
+    every = store.read_risks()
+    risks = every[every["outcome"] == OUTCOME]
     if risks.empty:
         raise StoreError(
             marked("The store holds no scored cases yet. Run `heed score`, or `heed demo` for a simulated city.")
         )
     as_of = int(risks["as_of"].iloc[0])
-    cases = _open_cases(store, risks, as_of)
+    cases = _open_cases(store, every, as_of)
     places = read_places(store)
     pressure = store.read_pressure()
     signals = store.read_signals(int(pressure["as_of"].iloc[0])) if len(pressure) else store.read_signals()
@@ -297,8 +323,9 @@ def _file_mark(file: Path) -> tuple[Any, ...]:
     return tuple(marks)
 
 
-def _open_cases(store: Store, risks: pd.DataFrame, as_of: int) -> tuple[OpenCase, ...]:
+def _open_cases(store: Store, every: pd.DataFrame, as_of: int) -> tuple[OpenCase, ...]:
     """The scored cases by risk, with their facts folded from what was known before `as_of`."""
+    risks = every[every["outcome"] == OUTCOME]
     event, risk = tables.event.c, tables.risk.c
     scored = select(risk.case_id).where(risk.as_of == as_of, risk.outcome == OUTCOME)
     with store.reading() as connection:
@@ -307,8 +334,29 @@ def _open_cases(store: Store, risks: pd.DataFrame, as_of: int) -> tuple[OpenCase
     columns = {name: facts[name].astype(object).where(facts[name].notna(), None).tolist() for name in facts.columns}
     columns["due_at"] = [None if due == NEVER else due for due in columns["due_at"]]
     columns["reasons_json"] = columns.pop("reasons")
+    told = _risks(every)
+    columns["risks"] = [tuple(told[case]) for case in columns["case_id"]]
+    waits = _remaining(store.read_remaining_times(as_of))
+    columns["remaining"] = [waits.get(case) for case in columns["case_id"]]
     rows = zip(*(columns[name] for name in OpenCase.__slots__), strict=True)
     return tuple(sorted((OpenCase(*row) for row in rows), key=ORDERS["risk"]))
+
+
+def _risks(every: pd.DataFrame) -> dict[str, list[Risk]]:
+    """The risks of every case, the one that the list goes by first, then by name."""
+    frame = every.assign(first=every["outcome"] != OUTCOME).sort_values(["case_id", "first", "outcome"])
+    ends = (frame[end].astype(object).where(frame[end].notna(), None) for end in ("lower", "upper"))
+    told: dict[str, list[Risk]] = {}
+    for case, *values in zip(
+        frame["case_id"], frame["outcome"], frame["probability"], frame["band"], *ends, strict=True
+    ):
+        told.setdefault(case, []).append(Risk(*values))
+    return told
+
+
+def _remaining(times: pd.DataFrame) -> dict[str, Remaining]:
+    columns = [times[name].astype(object).where(times[name].notna(), None) for name in Remaining.__slots__]
+    return {case: Remaining(*ends) for case, *ends in zip(times["case_id"], *columns, strict=True)}
 
 
 _FACTS: Final = (

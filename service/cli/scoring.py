@@ -8,7 +8,7 @@ from typing import Annotated
 import typer
 
 from service.cli._app import Json, app, emit, moment, open_registry, open_store, out, progress, shown
-from service.pipeline import score_open_cases
+from service.scoring import score_open_cases
 
 
 @app.command("score")
@@ -29,7 +29,9 @@ def score(
         emit({**asdict(found), "as_of": shown(found.as_of)})
         return
     out.print(
-        f"{found.open_cases:,} open cases at {shown(found.as_of)}: {found.high:,} at high risk, about "
+        f"{found.open_cases:,} open cases at {shown(found.as_of)}: {found.high:,} at high risk of being late, about "
         f"{found.expected_late:,.0f} expected late, {found.overdue:,} overdue already, "
-        f"{found.without_promise:,} without a promise (not scored). Model {found.model_version}."
+        f"{found.without_promise:,} without a promise. Models {found.model_version}."
     )
+    told = (f"{name} {number:,.0f}" for name, number in found.expected.items())
+    out.print(f"Expected of all open cases, overdue ones among them: {', '.join(told)}.")

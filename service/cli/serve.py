@@ -24,12 +24,20 @@ def serve(
 
 
 def run(chosen: Settings) -> None:
-    """Serve until stopped."""
+    """Serve until stopped.
+
+    Raises
+    ------
+    ModelError, UsageError, BoundaryError
+        If a model in use is damaged, not signed as asked, or refused by the boundary.
+    """
     # Here, and not above: `heed --help` should not have to load a web server.
     import uvicorn  # noqa: PLC0415
 
+    from models.registry import Registry  # noqa: PLC0415
     from service.app import create_app  # noqa: PLC0415
 
+    Registry(chosen.models_folder()).require_in_use()
     application = create_app(chosen)
     err.print(f"heed serves http://{chosen.host}:{chosen.port}/ (stop with Ctrl+C)")
     uvicorn.run(

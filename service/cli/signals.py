@@ -14,7 +14,7 @@ from rich.table import Table
 from models.signals import SignalSettings
 from service.cli._app import Json, app, emit, moment, open_store, out, progress, settings, shown
 from service.cli.signals_detect import detect as detect_in_counts
-from service.pipeline import Detected, detect
+from service.detection import Detected, detect
 from service.places import read_places
 from service.published import Figure, Pressure, Published, Signal, publish
 

@@ -1,48 +1,83 @@
-"""`heed train`: a model of everything that is known."""
+"""`heed train`: models of everything that is known."""
 
 from __future__ import annotations
 
-from typing import Annotated
+from pathlib import Path
+from typing import Annotated, Any
 
 import typer
+from rich.table import Table
 
+from features.outcomes import LANDMARK_OUTCOMES
+from models.failures import FailureModels
 from service.cli._app import Json, app, emit, moment, open_registry, open_store, out, progress, shown
-from service.pipeline import history_of, train_model
+from service.training import history_of, train_models
 
 
 @app.command("train")
 def train(
-    outcome: Annotated[str, typer.Option("--outcome", help="What the office may fail at: late.")] = "late",
+    outcome: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--outcome", metavar="NAME", help="What the office may fail at, several times; all four by default."
+        ),
+    ] = None,
     as_of: Annotated[
         str | None, typer.Option("--as-of", metavar="MOMENT", help="Use only what was known before.")
     ] = None,
-    promote: Annotated[bool, typer.Option("--promote/--no-promote", help="Put the new model to use.")] = True,
+    promote: Annotated[bool, typer.Option("--promote/--no-promote", help="Put the new models to use.")] = True,
+    sign_with: Annotated[
+        Path | None, typer.Option("--sign-with", metavar="KEY", help="Private key; see `heed models keygen`.")
+    ] = None,
+    jobs: Annotated[int, typer.Option("--jobs", min=1, help="Processes; the models are the same for any number.")] = 1,
     as_json: Json = False,
 ) -> None:
-    """Train a risk model, save it and put it to use.
+    """Train the risk models of all failures, save them and put them to use.
+
+    An outcome that the imported sources don't tell of, or of too few cases, gets no model; the answer says why.
 
     Example: heed --store heed.db train
     """
     with open_store() as store, progress(quiet=as_json) as step:
-        step("train", 0, 1)
         cut = None if as_of is None else moment(as_of, 0, "--as-of")
-        history = history_of(store, as_of=cut, outcome=outcome)
-        version, model = train_model(store, open_registry(), history, promote=promote)
-        step("train", 1, 1)
-    result = {
-        "version": version,
-        "outcome": model.outcome,
-        "n_train": model.n_train_,
-        "trained_before": shown(model.trained_before_),
-        "features": model.feature_names_in_,
-        "calibration": model.calibration_.as_dict(),
-        "promoted": promote,
-    }
-    if as_json:
-        emit(result)
-    else:
-        used = "in use" if promote else "saved, not in use"
-        out.print(
-            f"{version}: {model.n_train_:,} matured cases known before {shown(model.trained_before_)}, "
-            f"{len(model.feature_names_in_)} features; {used}."
+        step("features", 0, 1)
+        history = history_of(store, as_of=cut, outcomes=outcome or LANDMARK_OUTCOMES)
+        step("features", 1, 1)
+        version, models = train_models(
+            store, open_registry(), history, promote=promote, sign_with=sign_with, jobs=jobs, progress=step
         )
+    if as_json:
+        emit(_plain(version, models, promoted=promote))
+    else:
+        _tell(version, models, promoted=promote)
+
+
+def _plain(version: str, models: FailureModels, *, promoted: bool) -> dict[str, Any]:
+    return {
+        "version": version,
+        "outcomes": {
+            name: {**models.card["taught"][name], "calibration": model.calibration_.as_dict()}
+            for name, model in models.risks.items()
+        },
+        "not_modelled": models.card["not_modelled"],
+        "any_failure": models.any_failure.as_dict(),
+        "trained_before": shown(models.trained_before),
+        "features": models.features,
+        "promoted": promoted,
+    }
+
+
+def _tell(version: str, models: FailureModels, *, promoted: bool) -> None:
+    used = "in use" if promoted else "saved, not in use"
+    out.print(
+        f"{version}: what was known before {shown(models.trained_before)}, {len(models.features)} features; {used}."
+    )
+    table = Table(box=None, pad_edge=False)
+    for name in ("", "cases", "failed", "landmarks", "of them failed"):
+        table.add_column(name, justify="right" if name else "left")
+    for name, found in models.card["taught"].items():
+        counts = (f"{found[key]:,}" for key in ("cases", "failed_cases", "landmarks"))
+        table.add_row(name, *counts, f"{found['base_rate']:.1%}")
+    out.print(table)
+    for name, why in models.card["not_modelled"].items():
+        out.print(f"{name}: no model ({why}).")

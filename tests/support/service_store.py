@@ -109,6 +109,7 @@ def score(store: Store, *, as_of: int, seed: int) -> None:
     rng = np.random.default_rng(seed + 1)
     ids = sorted(store.read_events(as_of=as_of)["case_id"].unique())
     store.write_risks(simulated_risks(rng, ids, as_of))
+    store.write_remaining_times(simulated_remaining_times(ids, as_of))
     store.write_pressure(simulated_pressure(rng, as_of))
     store.write_signals(simulated_signals(as_of))
 
@@ -157,18 +158,28 @@ def simulated_risks(rng: np.random.Generator, ids: list[str], as_of: int) -> pd.
     """A calibrated-looking probability per case, with reasons that add up to it."""
     probability = np.clip(rng.beta(1.3, 3.2, len(ids)), 0.003, 0.996)
     reasons = [simulated_reasons(rng, float(p)) for p in probability]
-    return pd.DataFrame(
+    late = pd.DataFrame(
         {
             "case_id": ids,
             "outcome": "late",
             "as_of": as_of,
-            "model_version": "late-0123456789ab",
+            "model_version": "failures-0123456789ab",
             "landmark_at": as_of - DAY,
             "probability": probability,
             "band": np.select([probability >= 0.5, probability >= 0.2], ["high", "medium"], "low"),
             "reasons": reasons,
+            "lower": 0.9 * probability,
+            "upper": np.minimum(1.1 * probability, 1.0),
         }
     )
+    return pd.concat([late, late.assign(outcome="any_failure", probability=late["upper"])], ignore_index=True)
+
+
+def simulated_remaining_times(ids: list[str], as_of: int) -> pd.DataFrame:
+    """The same wait for all: a day or two, most likely."""
+    ends = {"median": 30, "lower_80": 20, "upper_80": 50, "lower_95": 6, "upper_95": 300}
+    hours = {name: 3600.0 * hours for name, hours in ends.items()}
+    return pd.DataFrame({"case_id": ids, "as_of": as_of, "model_version": "failures-0123456789ab", **hours})
 
 
 def simulated_reasons(rng: np.random.Generator, probability: float) -> str:

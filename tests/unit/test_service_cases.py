@@ -41,12 +41,38 @@ def test_a_case_of_the_list_says_what_by_when_how_likely_and_why(client):
     """One row carries all that an officer needs to choose."""
     case = client.json("/v1/cases?limit=1")["cases"][0]
     assert set(case) == {"id", "category", "office", "area", "channel", "opened_at", "due_at", "risk", "reasons"}
-    assert set(case["risk"]) == {"outcome", "probability", "band", "per_100", "model_version"}
+    shown = {"outcome", "probability", "lower", "upper", "band", "per_100", "model_version"}
+    assert set(case["risk"]) == shown
+    assert case["risk"]["lower"] <= case["risk"]["probability"] <= case["risk"]["upper"]
     assert case["risk"]["per_100"] == round(100 * case["risk"]["probability"])
     assert case["opened_at"].endswith("+08:00")
     assert len(case["reasons"]) == 3
     sizes = [abs(reason["points"]) for reason in case["reasons"]]
     assert sizes == sorted(sizes, reverse=True)
+
+
+@pytest.mark.parametrize(
+    ("language", "late", "any_failure", "wait"),
+    [
+        ("en", "the office answers after its deadline.", "the office fails its duty in at least one way.", "answered"),
+        ("zh", "办理单位超过时限才答复。", "办理单位至少有一项职责没有尽到。", "办结"),
+    ],
+)
+def test_one_case_says_every_way_in_which_it_may_be_failed_and_how_long_it_will_wait(
+    client, language, late, any_failure, wait
+):
+    """Lateness first, each as cases of a hundred in the language asked for; the wait as an interval."""
+    case_id = client.json("/v1/cases?limit=1")["cases"][0]["id"]
+    case = client.json(f"/v1/cases/{case_id}?lang={language}")
+    assert [risk["outcome"] for risk in case["risks"]] == ["late", "any_failure"]
+    assert {name: case["risks"][0][name] for name in case["risk"]} == case["risk"]
+    assert case["risks"][0]["sentence"].endswith(late)
+    assert case["risks"][1]["sentence"].endswith(any_failure)
+    assert case["risks"][1]["probability"] >= case["risks"][0]["probability"]
+    remaining = case["remaining"]
+    ends = [remaining[f"{end}_hours"] for end in ("lower_95", "lower_80", "median", "upper_80", "upper_95")]
+    assert ends == sorted(ends)
+    assert wait in remaining["sentence"]
 
 
 @pytest.mark.parametrize("order", ["risk", "due"])

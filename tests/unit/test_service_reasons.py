@@ -20,7 +20,7 @@ def _case(probability: float, reasons: list[dict[str, object]]) -> OpenCase:
     keys = dict.fromkeys(("category", "category_group", "office", "area", "channel"))
     return OpenCase(
         case_id="c", outcome="late", probability=probability, band="low", model_version="m", reasons_json=told,
-        **times, **keys,
+        risks=(), remaining=None, **times, **keys,
     )  # fmt: skip
 
 
