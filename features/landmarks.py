@@ -26,6 +26,7 @@ from data.event_log import NEVER, known_before
 from features.case_state import NAMED, STATE_COLUMNS, CaseStates, state_before
 from features.event_index import Queries
 from features.facts import KEY_COLUMNS, Int64s, promise_keys
+from features.some_mornings import taken_mornings
 
 LandmarkKind = Literal["opening", "event", "morning"]
 # In the order of landmarks of one case and one moment: a morning knows less than an event of its second.
@@ -51,6 +52,7 @@ def landmarks(
     morning: int = MORNING,
     observed_until: pd.Series | None = None,
     from_: int | None = None,
+    most_mornings: int | None = None,
 ) -> pd.DataFrame:
     """All landmarks of the cases of an event log, each with its case's state.
 
@@ -74,6 +76,8 @@ def landmarks(
         No morning lies after it: nobody looked whether the case was still open. None, and a case that it does not
         name: looked at all along.
     from_ : int64 seconds in UTC; the earliest moment of a landmark. None: no limit
+    most_mornings : about how many mornings to take, see `features.some_mornings`; None: all
+        Ten years of cases that nobody closes have mornings by the hundred million.
 
     Returns
     -------
@@ -99,7 +103,8 @@ def landmarks(
     chosen: dict[LandmarkKind, _Chosen] = {}
     if "morning" in kinds:
         looked_at = _looked_at(states, observed_until)
-        chosen["morning"] = _mornings(states, known, np.minimum(looked_at, as_of - 1), from_, morning, time_zone)
+        found = _mornings(states, known, np.minimum(looked_at, as_of - 1), from_, morning, time_zone)
+        chosen["morning"] = found if most_mornings is None else _some(states, found, most_mornings)
     if "opening" in kinds:
         chosen["opening"] = _at_events(states, states.is_last & (states.known_at == known))
     if "event" in kinds:
@@ -268,6 +273,13 @@ def _mornings(
     # Within each stretch 0, 1, … count - 1.
     step = np.arange(count.sum()) - np.repeat(np.cumsum(count) - count, count)
     return np.repeat(places, count), moments[np.repeat(first, count) + step]
+
+
+def _some(states: CaseStates, found: _Chosen, most: int) -> _Chosen:
+    places, moments = found
+    known = (states.column(name)[places] for name in ("opened_at", "due_at", "opened_known_at"))
+    taken = taken_mornings((moments, *known), most)
+    return places[taken], moments[taken]
 
 
 def _frame(states: CaseStates, chosen: dict[LandmarkKind, _Chosen], from_: int) -> pd.DataFrame:

@@ -12,8 +12,8 @@ from data.import_cases import import_file
 from data.mapping import find_mapping
 from data.store import Store
 from data.synthetic import CityPlan, simulate_city, write_city
-from models.training import History
-from service.pipeline import history_of
+from models.history import History
+from service.training import history_of
 
 # Random tests are the same on every machine and every day; a failing example is then everybody's.
 settings.register_profile(
@@ -67,6 +67,6 @@ def small_city_url(small_city, tmp_path_factory) -> str:
 
 @pytest.fixture(scope="session")
 def small_history(small_city_url) -> History:
-    """What the small city's store knows, ready to learn from."""
+    """Every landmark of the small city's cases, ready to learn from."""
     with Store.open(small_city_url) as store:
         return history_of(store)

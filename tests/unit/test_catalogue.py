@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import re
 from collections import Counter
-from dataclasses import replace
 from typing import get_args
 
 import numpy as np
@@ -18,11 +17,12 @@ from features.event_index import EventIndex, IndexTerms
 from features.facts import FACT_TABLES, KEY_COLUMNS, facts_from_events
 from features.feature import Family, Feature, Unit
 from features.landmarks import opening_landmarks, queries_at
-from features.matrix import matrix_at, opening_matrix, terms_of
+from features.matrix import matrix_at, terms_of
 from features.terms import LAST_AT, KnownTerms
 from features.windows import WINDOW_FEATURES, window_terms
+from models.history import History
+from models.learning import train
 from models.reasons import phrase, stored_reasons
-from models.training import train
 
 DAY = 86_400
 DERIVED = {"promise", "promise_fine"}
@@ -189,10 +189,9 @@ def test_every_feature_can_be_told_in_both_languages(name):
     ("name", "value", "zh", "en"),
     [
         ("open_office", 1234.0, "本单位在办件数：1,234", "Open cases of this office: 1,234"),
-        ("backlog_days_office", 2.5, "本单位在办件需要的工作日（按办理能力）：2.5天",
-         "Working days that the open cases of this office take at its capacity: 2.5 days"),
-        ("reopened_share_91d_area", 0.125, "本区域近91天办结后被重办的占比：12%",
-         "Share reopened within 28 days of closing, of this area, over 91 days: 12%"),
+        ("days_to_month_end", 2.5, "距月底的天数：2.5天", "Days that are left of the month at the landmark: 2.5 days"),
+        ("serious_share_91d_category_area", 0.125, "本地近91天相关设施检查发现中严重问题的占比：12%",
+         "Share of findings at related assets here that were serious, over 91 days: 12%"),
         ("log_time_to_close_91d_area", np.log(48), "本区域近91天办结用时的对数均值：48小时",
          "Mean of the log time to close, of this area, over 91 days: 48 hours"),
         ("hours_since_arrival_area", float("nan"), "本区域距上一次来件的小时数：无记录",
@@ -215,15 +214,15 @@ def test_a_feature_that_the_row_does_not_hold_is_told_by_its_label():
 
 def test_a_model_can_learn_from_every_feature_and_give_its_reasons(small_history):
     """Trained on all that is known at an opening, each family included, the reasons still add up and are in words."""
-    names = available(EVERY_KEY, for_model=False)
-    matrix = opening_matrix(
-        small_history.events, time_zone="Asia/Shanghai", known_at_opening=EVERY_KEY, names=names,
-        cases=small_history.cases,
+    history = History.build(
+        small_history.events, as_of=small_history.as_of, time_zone="Asia/Shanghai", known_at_opening=EVERY_KEY,
+        names=available(EVERY_KEY, for_model=False), kinds=["opening"], outcomes=["late"],
     )  # fmt: skip
-    model = train(replace(small_history, matrix=matrix), rounds=20)
-    some = matrix.rows(np.arange(3000, 3100))
-    explanation = model.explain(some)
-    assert np.allclose(explanation.base + explanation.points.sum(axis=1), model.predict_proba(some), atol=1e-10)
-    told = [reason for reasons in stored_reasons(explanation, some) for reason in json.loads(reasons)[1:]]
-    assert {CATALOGUE[reason["feature"]].use for reason in told} == {"model", "analysis"}
-    assert all(reason["text_zh"] and reason["text_en"] for reason in told)
+    models = train(history, rounds=20, num_leaves=8, calibration="identity")
+    some = history.inputs.rows(np.arange(3000, 3100))
+    explanation = models.explain(some, "late")
+    told = models.tell(some)["late"].probability
+    assert np.allclose(explanation.base + explanation.points.sum(axis=1), told, atol=1e-10)
+    reasons = [one for text in stored_reasons(explanation, some.matrix) for one in json.loads(text)[1:]]
+    assert {CATALOGUE[reason["feature"]].use for reason in reasons} == {"model", "analysis"}
+    assert all(reason["text_zh"] and reason["text_en"] for reason in reasons)
