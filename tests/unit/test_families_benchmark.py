@@ -9,10 +9,12 @@ from scipy import stats
 from sklearn.metrics import average_precision_score, roc_auc_score
 
 from features.catalogue import CATALOGUE
-from features.matrix import Matrix
 from models.evaluate import figures
-from tests.benchmarks.families import variants
-from tests.benchmarks.family_files import Life, families, missing_families, some_cases, some_mornings
+from models.risk_model import RiskModel
+from models.validation.folds import fold_at
+from models.validation.history_rows import rows_of
+from tests.benchmarks.families import RECIPES, variants
+from tests.benchmarks.family_files import families, missing_families, split, with_features
 from tests.support.paired_bootstrap import (
     METRICS,
     Difference,
@@ -183,56 +185,48 @@ def test_each_family_is_left_out_and_what_is_not_default_is_added():
     ]
 
 
-def test_along_the_life_what_tells_the_waiting_comes_first():
-    """Progress and deadline are left out alone and together, and others are added to what has both."""
+def test_what_tells_the_waiting_is_left_out_alone_and_together():
+    """Progress and deadline say most of the same: apart neither would be missed."""
     features = _features(
         record_area=[0, 1], backlog_area=[0, 1], hours_since_opening=[0, 1], is_open=[1, 1], hours_to_due=[1, 0]
     )
-    made, pairs = variants(features, ["record_area"], ("progress", "deadline"))
+    default = ["record_area", "hours_since_opening", "is_open", "hours_to_due"]
+    made, pairs = variants(features, default)
     names = {one.words: one.names for one in made}
-    both = "default with progress and deadline"
+    assert names["default"] == default
     assert names["all without progress and deadline"] == ["record_area", "backlog_area"]
-    assert names[both] == ["record_area", "hours_since_opening", "hours_to_due"]
-    assert names[f"{both} and load"] == ["record_area", "backlog_area", "hours_since_opening", "hours_to_due"]
-    told = [(pair.family, pair.features, pair.less) for pair in pairs if pair.question == "added"]
-    assert told == [
-        ("progress", 1, "default"),
-        ("deadline", 1, "default"),
-        ("progress and deadline", 2, "default"),
-        ("load", 1, both),
+    assert [(pair.family, pair.question, pair.features, pair.more, pair.less) for pair in pairs[-3:]] == [
+        ("deadline", "left out", 1, "all", "all without deadline"),
+        ("progress and deadline", "left out", 2, "all", "all without progress and deadline"),
+        ("load", "added", 1, "default with load", "default"),
     ]
     assert all(pair.more in names and pair.less in names for pair in pairs)
 
 
-def test_at_most_so_many_mornings_of_a_case_are_drawn():
-    """Openings and events all stay; the draw is the same for the same seed."""
-    cases = ["a"] * 9 + ["b"] * 3
-    kinds = ["opening", *["morning"] * 7, "event", "opening", "morning", "morning"]
-    frame = pd.DataFrame({"case_id": cases, "kind": kinds})
-    kept = some_mornings(frame, 5, seed=1)
-    assert (kept == some_mornings(frame, 5, seed=1)).all()
-    assert frame[kept].value_counts().to_dict() == {
-        ("a", "morning"): 5,
-        ("a", "opening"): 1,
-        ("a", "event"): 1,
-        ("b", "morning"): 2,
-        ("b", "opening"): 1,
-    }
-    assert not (some_mornings(frame, 5, seed=2) == kept).all()
+def test_a_comparison_is_split_as_a_back_test_is(small_history):
+    """What teaches and what tests are the landmarks of the fold at the same cut."""
+    cut = int(small_history.landmarks["opened_at"].quantile(0.7))
+    taught, tested, outcome = split(small_history, cut)
+    rows = rows_of(small_history)
+    fold = fold_at(rows, cut, small_history.as_of)
+    assert len(fold.train) > 1000
+    pd.testing.assert_frame_equal(taught.inputs.table("late"), rows.rows(fold.train).X)
+    pd.testing.assert_frame_equal(tested.table("late"), rows.rows(fold.test).X)
+    assert (outcome == rows.y[fold.test]).all()
+    assert not set(tested.landmarks["case_id"]) & set(taught.inputs.landmarks["case_id"])
 
 
-def test_at_most_so_many_cases_are_drawn_whole():
-    """A case stays with all its rows or with none; without a limit, or below it, all stay."""
-    case = pd.Series(np.repeat([f"c{n}" for n in range(50)], 3))
-    kept = some_cases(case, 20, seed=1)
-    assert (kept == some_cases(case, 20, seed=1)).all()
-    assert case[kept].value_counts().tolist() == [3] * 20
-    assert some_cases(case, None, seed=1).all()
-    assert some_cases(case, 50, seed=1).all()
+def test_features_are_chosen_and_the_start_stays(small_history):
+    """What a variant leaves out is columns of features only."""
+    some = small_history.inputs.rows(np.arange(50))
+    table = with_features(some, ["record_area", "trend_area"]).table("late")
+    assert [name for name in table if ":" not in name] == ["record_area", "trend_area"]
+    assert len(table.columns) == 2 + len(some.starts["late"].columns) + 1
 
 
-def test_every_case_counts_once_along_its_life():
-    """The weights of a case's landmarks sum to one."""
-    frame = pd.DataFrame({"case_id": ["a", "b", "b", "b", "c", "c"]})
-    life = Life(Matrix(frame, frame[[]], frame[[]]), np.zeros(6), np.ones(6, dtype=bool), np.zeros(6, dtype=bool))
-    assert life.weight.tolist() == [1, 1 / 3, 1 / 3, 1 / 3, 0.5, 0.5]
+def test_nothing_of_the_recipe_is_left_to_choose():
+    """Every setting that a model chooses from its history is given."""
+    chosen = {name for name, value in RiskModel().get_params().items() if value == "auto"}
+    for where, recipe in RECIPES.items():
+        # The depth follows from the leaves.
+        assert chosen - {"max_depth"} <= set(recipe), where
