@@ -47,16 +47,18 @@ class RiskInputs:
         """The n landmarks, see `features.landmarks`."""
         return self.matrix.landmarks
 
-    def rows(self, chosen: np.ndarray) -> RiskInputs:
-        """The landmarks that a boolean mask or positions choose."""
+    def rows(self, chosen: np.ndarray, outcomes: Iterable[str] | None = None) -> RiskInputs:
+        """The landmarks that a boolean mask or positions choose, with the starts of some outcomes, or of all."""
         places = np.flatnonzero(chosen) if chosen.dtype == bool else chosen
-        starts = {name: parts.iloc[places].reset_index(drop=True) for name, parts in self.starts.items()}
+        names = self.starts if outcomes is None else tuple(outcomes)
+        starts = {name: self.starts[name].iloc[places].reset_index(drop=True) for name in names}
         return RiskInputs(self.matrix.rows(places), starts)
 
     def table(self, outcome: str) -> pd.DataFrame:
         """The features, the parts of the outcome's start as `start:…`, and the type of problem: n rows."""
         start = self.starts[outcome].add_prefix(START)
-        category = self.landmarks["category"].astype("str").rename(EVIDENCE_BY)
+        # A type that is not known is a type too: where no source tells any, all cases are evidence for each other.
+        category = self.landmarks["category"].astype("str").fillna("").rename(EVIDENCE_BY)
         return pd.concat([self.matrix.features, start, category], axis=1)
 
 

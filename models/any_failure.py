@@ -75,7 +75,8 @@ class AnyFailure:
         parts' intervals give its lower end, and the upper ends its upper.
         """
         low, high = bounds(parts)
-        return np.asarray((1 - self.weight) * low + self.weight * high)
+        # Rounding must not set the whole below a part, or above their sum.
+        return np.clip((1 - self.weight) * low + self.weight * high, low, high)
 
     def shares(self, parts: Floats) -> Floats:
         """What each part gives to the whole, (n, k): the whole is the row sum of `shares · parts`, to rounding.
@@ -97,8 +98,17 @@ class AnyFailure:
 
     @classmethod
     def from_dict(cls, values: dict[str, Any]) -> Self:
-        """What `as_dict` gave."""
-        return cls(float(values["weight"]), int(values["n"]))
+        """What `as_dict` gave.
+
+        Raises
+        ------
+        ValueError
+            If the weight is none: outside [0, 1], or no number.
+        """
+        weight = float(values["weight"])
+        if not 0 <= weight <= 1:
+            raise ValueError(f"Expected a weight from 0 to 1, got {weight:g}.")
+        return cls(weight, int(values["n"]))
 
 
 def bounds(parts: Floats) -> tuple[Floats, Floats]:

@@ -19,6 +19,7 @@ from data.errors import ModelError, UsageError
 from features.catalogue import CATALOGUE
 from features.risk_inputs import RiskInputs, possible
 from models.any_failure import AnyFailure
+from models.json_files import refuse_constant
 from models.remaining_time import DeadlineShape, Distribution, RemainingTime
 from models.risk_model import Explanation, RiskModel
 from models.waits import bent
@@ -95,6 +96,8 @@ class FailureModels:
             table, model = inputs.rows(asked).table(outcome), self.risks[outcome]
             found = (model.predict_proba(table)[:, 1], *model.interval(table, level))
             for end, values in zip(ends, found, strict=True):
+                if np.isnan(values).any():
+                    raise ModelError(f"Expected a risk of '{outcome}' for every case, and some are no numbers. Train.")
                 end[asked] = values
         return Told(*ends)
 
@@ -169,11 +172,23 @@ class FailureModels:
         """
         if DESCRIPTION not in files:
             raise ModelError(f"Expected a bundle of models with {DESCRIPTION}, and there is none. Train again.")
-        described = json.loads(files[DESCRIPTION])
-        if described.get("format") != FORMAT:
+        try:
+            described = json.loads(files[DESCRIPTION], parse_constant=refuse_constant)
+            found = described.get("format")
+        except (ValueError, AttributeError) as error:
+            raise ModelError(f"Expected {DESCRIPTION} as a JSON object. Restore it from a copy, or train.") from error
+        if found != FORMAT:
+            raise ModelError(f"Expected models of format {FORMAT}, got {found!r}. Train again with this version.")
+        try:
+            return cls._rebuilt(described, files, threads)
+        except (KeyError, IndexError, TypeError, ValueError, AttributeError) as error:
             raise ModelError(
-                f"Expected models of format {FORMAT}, got {described.get('format')!r}. Train again with this version."
-            )
+                f"Expected a whole {DESCRIPTION}, and parts of it are missing or no figures. The file is damaged: "
+                "restore it from a copy, or train again."
+            ) from error
+
+    @classmethod
+    def _rebuilt(cls, described: Mapping[str, Any], files: Mapping[str, bytes], threads: int) -> Self:
         unknown = [name for name in described["features"] if name not in CATALOGUE]
         if unknown:
             raise ModelError(
@@ -184,7 +199,7 @@ class FailureModels:
             risks=risks,
             any_failure=AnyFailure.from_dict(described["any_failure"]),
             features=described["features"],
-            trained_before=described["trained_before"],
+            trained_before=int(described["trained_before"]),
             remaining=RemainingTime.from_files(_part(files, REMAINING)) if described["has_remaining"] else None,
             shape=None if described["shape"] is None else DeadlineShape.from_dict(described["shape"]),
             card=described["card"],

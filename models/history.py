@@ -66,9 +66,10 @@ class History:
     cases : `fold_cases` of everything known before `as_of`
     as_of : seconds in UTC
     near_instant : cases without meaning because they were closed within a minute of opening
-    events : the events known before `as_of`; None where labels are all to be believed
+    events : the events known before `as_of`
     time_zone : of the offices
     observed_until : how far each case was followed, by `case_id`; None for all up to `as_of`
+    believe_all : whether every label is believed in full; else cases are weighed by label trust
     fingerprint : of the data it was built from, see `models.fingerprint.history_fingerprint`
 
     Cases are named by their content (`models.fingerprint.named_by_content`) and not as in the store, so that the same
@@ -81,9 +82,10 @@ class History:
     cases: pd.DataFrame
     as_of: int
     near_instant: int
-    events: pd.DataFrame | None = None
+    events: pd.DataFrame
     time_zone: str = "UTC"
     observed_until: pd.Series | None = None
+    believe_all: bool = False
     fingerprint: str = ""
 
     @property
@@ -91,18 +93,37 @@ class History:
         """The n landmarks, see `features.landmarks`."""
         return self.inputs.landmarks
 
-    def trust_at(self, moment: int) -> LabelTrust | None:
-        """Label trust as it could have been worked out at a moment, from what was known strictly before it.
+    def cases_at(self, moment: int) -> pd.DataFrame:
+        """`fold_cases` of what was known strictly before a moment: by the names that cases had then."""
+        if moment >= self.as_of:
+            return self.cases
+        return fold_cases(opened_only(known_before(self.events, moment)))
 
-        None where the history was built without its events, or nothing was known then.
+    def judged_at(self, moment: int) -> tuple[pd.DataFrame, LabelTrust] | None:
+        """The cases known strictly before a moment, and label trust as it could have been worked out then.
+
+        None where all labels are believed, or nothing was known then.
         """
-        if self.events is None:
-            return None
         known = opened_only(known_before(self.events, moment))
-        if known.empty:
+        if self.believe_all or known.empty:
             return None
-        cases = self.cases if moment >= self.as_of else fold_cases(known)
-        return trust(cases, known, moment, self.time_zone, self.observed_until)
+        cases = self.cases_at(moment)
+        return cases, trust(cases, known, moment, self.time_zone, self.observed_until)
+
+    def trust_at(self, moment: int) -> LabelTrust | None:
+        """Label trust of a moment, see `judged_at`."""
+        judged = self.judged_at(moment)
+        return None if judged is None else judged[1]
+
+    def answer_at(self, moment: int) -> Answer:
+        """The answers of the landmarks before a moment, as they were known strictly before it.
+
+        What became known later, a withdrawal taken back or a closing entered late, would change who was waiting.
+        """
+        if moment >= self.as_of:
+            return self.answer
+        before = self.landmarks[self.landmarks["landmark_at"] < moment]
+        return _answer(opened_only(known_before(self.events, moment)), before, moment, self.observed_until)
 
     @classmethod
     def build(
@@ -183,7 +204,8 @@ class History:
             cases=cases,
             as_of=as_of,
             near_instant=int(instant.sum()),
-            events=None if believe_all else known,
+            events=known,
+            believe_all=believe_all,
             time_zone=time_zone,
             observed_until=observed_until,
             fingerprint=fingerprint,

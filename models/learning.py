@@ -35,7 +35,6 @@ Progress = Callable[[str, int, int], None]
 FEWEST_CASES: Final = 200
 FEWEST_FAILURES: Final = 20
 # How the failures go together is measured on the newest fifth, with quick models of what was known before it.
-_LATER_SHARE: Final = 0.8
 _QUICK: Final[dict[str, Any]] = {
     "rounds": 60,
     "num_leaves": 8,
@@ -104,7 +103,7 @@ def lesson(history: History, outcome: str, moment: int) -> Lesson:
     """What could be learned about an outcome at a moment (int64 seconds in UTC), from labels mature strictly before."""
     found = history.outcomes[outcome]
     chosen = found.known_before(moment) & (history.landmarks["landmark_at"].to_numpy("int64") < moment)
-    inputs = history.inputs.rows(chosen)
+    inputs = history.inputs.rows(chosen, outcomes=[outcome])
     weight, grades = _believed(history, inputs.landmarks, moment)
     return Lesson(
         outcome,
@@ -167,7 +166,7 @@ def train(
     step("train remaining_time", len(taught) + 1, len(taught) + 2)
     known = waits(history, moment)
     remaining = fit_remaining(known)
-    shape = None if remaining is None or "late" not in taught else _shape(known, taught["late"], threads)
+    shape = None if remaining is None or "late" not in taught else _shape(history, known, taught["late"], threads)
     step("train", len(taught) + 2, len(taught) + 2)
     card = {
         "not_modelled": refused,
@@ -211,9 +210,10 @@ def fit(taught: Lesson, **settings: Any) -> RiskModel:
 
 
 def _too_little(one: Lesson) -> str:
-    """Why an outcome cannot be learned; empty where it can."""
-    teaching = one.rows(one.weight > 0)
-    cases, failed = teaching.cases, teaching.failed_cases
+    """Why an outcome cannot be learned; empty where it can. What has no weight teaches nothing."""
+    teaching = one.weight > 0
+    cases = len(np.unique(one.group[teaching]))
+    failed = len(np.unique(one.group[teaching & (one.value == 1)]))
     if cases < FEWEST_CASES or failed == cases:
         return f"{cases:,} matured cases, {failed:,} failed"
     if failed == 0:
@@ -222,7 +222,8 @@ def _too_little(one: Lesson) -> str:
 
 
 def _few_enough(one: Lesson) -> Lesson:
-    return one if len(one) <= MOST_LANDMARKS else one.rows(_thinned(np.ones(len(one), dtype=bool), MOST_LANDMARKS))
+    teaching = one.weight > 0
+    return one if teaching.sum() <= MOST_LANDMARKS else one.rows(thinned(teaching, MOST_LANDMARKS))
 
 
 def _counts(one: Lesson) -> dict[str, int | float]:
@@ -236,45 +237,56 @@ def _counts(one: Lesson) -> dict[str, int | float]:
 
 def _believed(history: History, landmarks: pd.DataFrame, moment: int) -> tuple[Floats, dict[str, int]]:
     """How far the labels of landmarks are believed at a moment, (n,), and how many cases have each grade."""
-    judged = history.trust_at(moment)
+    judged = history.judged_at(moment)
     if judged is None or not len(landmarks):
         return np.ones(len(landmarks)), {}
-    cases = history.cases[history.cases["case_id"].isin(landmarks["case_id"])]
-    weight = judged.weight_of(cases).reindex(landmarks["case_id"]).fillna(1.0)
-    return weight.to_numpy(np.float64), judged.grade_counts(cases)
+    known, trusted = judged
+    cases = known[known["case_id"].isin(landmarks["case_id"])]
+    weight = trusted.weight_of(cases).reindex(landmarks["case_id"]).fillna(1.0)
+    return weight.to_numpy(np.float64), trusted.grade_counts(cases)
 
 
 def _together(lessons: dict[str, Lesson], threads: int) -> AnyFailure:
     """How failures go together, on landmarks later than what quick models of each were made of."""
-    if len(lessons) < 2:
-        return AnyFailure()
-    cut = int(np.quantile(np.concatenate([one.at for one in lessons.values()]), _LATER_SHARE))
-    told: list[pd.DataFrame] = []
+    cut = later_part(np.concatenate([one.at for one in lessons.values()]))
+    told: dict[str, pd.DataFrame] = {}
     for name, one in lessons.items():
-        before = _thinned(one.matures_at < cut, _QUICK_ROWS)
-        early, late = one.rows(before), one.rows(one.at >= cut)
-        if _too_little(early) or not len(late):
-            return AnyFailure()
-        model = fit(early, **{**_QUICK, "n_jobs": threads})
-        keys = late.inputs.landmarks[["case_id", "landmark_at", "seen_until"]]
-        risk = model.predict_proba(late.inputs.table(name))[:, 1]
-        told.append(keys.assign(**{name: risk, f"failed {name}": late.value}).set_index(list(keys)))
+        early = one.rows(thinned((one.matures_at < cut) & (one.weight > 0), _QUICK_ROWS))
+        late = one.rows((one.at >= cut) & (one.weight > 0))
+        if not _too_little(early) and len(late):
+            told[name] = _told(fit(early, **{**_QUICK, "n_jobs": threads}), late)
+    if len(told) < 2:
+        return AnyFailure()
     # Of a landmark, only the outcomes that are known say how they go together.
     joined = pd.concat(told, axis=1, join="outer")
-    parts = joined[list(lessons)].to_numpy(np.float64)
-    failed = joined[[f"failed {name}" for name in lessons]].to_numpy(np.float64)
+    parts, failed, weight = (
+        joined.xs(column, axis=1, level=1).to_numpy(np.float64) for column in ("risk", "failed", "weight")
+    )
     several = (~np.isnan(parts)).sum(axis=1) > 1
-    return AnyFailure.fit(parts[several], np.nanmax(failed[several], axis=1))
+    return AnyFailure.fit(
+        parts[several], np.nanmax(failed[several], axis=1, initial=0.0), np.nanmin(weight[several], axis=1, initial=1.0)
+    )
 
 
-def _shape(known: Waits, taught: Lesson, threads: int) -> DeadlineShape | None:
+def _told(model: RiskModel, late: Lesson) -> pd.DataFrame:
+    """What a model says of later landmarks, and what came of them, by landmark."""
+    keys = late.inputs.landmarks[["case_id", "landmark_at", "seen_until"]]
+    risk = model.predict_proba(late.inputs.table(late.outcome))[:, 1]
+    return keys.assign(risk=risk, failed=late.value, weight=late.weight).set_index(list(keys))
+
+
+def _shape(history: History, known: Waits, taught: Lesson, threads: int) -> DeadlineShape | None:
     """How the remaining time bends at the deadline, by a quick model of lateness that did not see the newest fifth."""
     cut = later_part(known.at)
-    early = taught.rows(_thinned(taught.matures_at < cut, _QUICK_ROWS))
-    return None if _too_little(early) else fit_shape(known, fit(early, **{**_QUICK, "n_jobs": threads}), cut)
+    early = taught.rows(thinned((taught.matures_at < cut) & (taught.weight > 0), _QUICK_ROWS))
+    if _too_little(early):
+        return None
+    return fit_shape(known, waits(history, cut), fit(early, **{**_QUICK, "n_jobs": threads}), cut)
 
 
-def _thinned(chosen: Mask, most: int) -> Int64s:
-    """Positions of a mask, evenly thinned to at most so many."""
+def thinned(chosen: Mask, most: int) -> Int64s:
+    """Positions of a mask, at most so many of them, evenly spaced."""
     places = np.flatnonzero(chosen)
-    return np.asarray(places[:: max(1, -(-len(places) // most))])
+    if len(places) <= most:
+        return places
+    return np.asarray(places[np.arange(most) * len(places) // most])

@@ -64,17 +64,17 @@ class Waits:
 
 def waits(history: History, moment: int) -> Waits:
     """What was known at a moment (int64 seconds in UTC) of the waiting of open cases."""
-    answer, at = history.answer, history.landmarks["landmark_at"].to_numpy("int64")
-    chosen = answer.eligible & (at < moment)
-    return _known_at(
-        Waits(
-            inputs=history.inputs.rows(chosen),
-            seconds=answer.seconds[chosen].astype(np.float64),
-            censored=~answer.seen[chosen],
-            at=at[chosen],
-            group=pd.factorize(history.landmarks["case_id"][chosen])[0].astype(np.int64),
-        ),
-        moment,
+    at = history.landmarks["landmark_at"].to_numpy("int64")
+    before = np.flatnonzero(at < moment) if moment < history.as_of else np.arange(len(at))
+    answer = history.answer_at(moment)
+    chosen = answer.eligible
+    places = before[chosen]
+    return Waits(
+        inputs=history.inputs.rows(places, outcomes=["late"] if "late" in history.inputs.starts else []),
+        seconds=answer.seconds[chosen].astype(np.float64),
+        censored=~answer.seen[chosen],
+        at=at[places],
+        group=pd.factorize(history.landmarks["case_id"].iloc[places])[0].astype(np.int64),
     )
 
 
@@ -88,21 +88,21 @@ def fit_remaining(known: Waits, **settings: Any) -> RemainingTime | None:
     return model.fit(features, known.seconds, at=known.at, groups=known.group, censored=known.censored)
 
 
-def fit_shape(known: Waits, late: RiskModel, cut: int) -> DeadlineShape | None:
+def fit_shape(known: Waits, early: Waits, late: RiskModel, cut: int) -> DeadlineShape | None:
     """How the remaining time bends at the deadline; None where the newest cases cannot tell.
 
     Parameters
     ----------
-    known : what was known at the moment of the training
+    known, early : what was known at the moment of the training, and at the cut
     late : a model of lateness that learned from nothing known at the cut or later
     cut : int64 seconds in UTC
     """
-    early = fit_remaining(_known_at(known.rows(known.at < cut), cut), **_QUICK)
+    quick = fit_remaining(early, **_QUICK)
     later = known.rows((known.at >= cut) & possible(known.inputs.landmarks, "late"))
-    if early is None or later.cases < FEWEST_CASES:
+    if quick is None or later.cases < FEWEST_CASES:
         return None
     risk = late.predict_proba(later.inputs.table("late"))[:, 1]
-    told = coherent(early.distribution(later.inputs.matrix.features), seconds_to_due(later.inputs), risk)
+    told = coherent(quick.distribution(later.inputs.matrix.features), seconds_to_due(later.inputs), risk)
     return DeadlineShape.fit(told, later.seconds, later.censored)
 
 
@@ -122,10 +122,3 @@ def seconds_to_due(inputs: RiskInputs) -> Floats:
 def later_part(at: Int64s) -> int:
     """The moment from which on the newest fifth of landmarks lies; int64 seconds in UTC."""
     return int(np.quantile(at, _LATER_SHARE))
-
-
-def _known_at(one: Waits, moment: int) -> Waits:
-    """The same landmarks as they were known at a moment: whatever was not answered by then was open."""
-    so_far = (moment - one.at).astype(np.float64)
-    unseen = one.censored | (one.seconds >= so_far)
-    return replace(one, seconds=np.where(unseen, np.minimum(one.seconds, so_far), one.seconds), censored=unseen)

@@ -76,7 +76,7 @@ def score_open_cases(
     Each case is asked about as it stands at the moment: how far it has come is part of what the models learned. A case
     whose promise has passed is not at risk of being late any more: it is late, and is stored as that, and as failed. A
     reopened case is judged by a promise made since. A case without a promise that still stands cannot be late; its
-    other risks are told.
+    other risks are stored. (The list of the service goes by lateness and does not show it yet.)
 
     Raises
     ------

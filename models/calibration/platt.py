@@ -7,6 +7,7 @@ from typing import Any, ClassVar, Final, Self
 
 import numpy as np
 from scipy.optimize import minimize
+from scipy.special import expit
 
 from models.calibration.band import Band
 from models.calibration.calibrator import Floats, WithInterval
@@ -72,7 +73,7 @@ class Calibration(WithInterval):
         def loss(theta: Floats) -> tuple[float, Floats]:
             slope, intercept = theta
             eta = intercept + slope * score
-            error = believed * (1 / (1 + np.exp(-eta)) - outcome)
+            error = believed * (expit(eta) - outcome)
             away = theta - np.array([1.0, 0.0])
             value = float(np.sum(believed * (np.logaddexp(0, eta) - outcome * eta)) + strength / 2 * away @ away)
             gradient = np.array([error @ score, error.sum()]) + strength * away
@@ -84,7 +85,7 @@ class Calibration(WithInterval):
 
     def probability(self, score: Floats) -> Floats:
         """Calibrated probabilities, elementwise."""
-        return np.asarray(1.0 / (1.0 + np.exp(-(self.intercept + self.slope * score))), dtype=np.float64)
+        return np.asarray(expit(self.intercept + self.slope * score), dtype=np.float64)
 
     def as_dict(self) -> dict[str, Any]:
         """Plain values for JSON."""

@@ -169,7 +169,12 @@ def make_pair(private: Path, public: Path) -> str:
 
 
 def _write_new(path: Path, data: bytes, mode: int) -> None:
-    opened = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, mode)
+    try:
+        opened = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, mode)
+    except OSError as error:
+        raise UsageError(
+            f"{path.name}: expected a folder that is there and can be written to. Choose another."
+        ) from error
     with os.fdopen(opened, "wb") as file:
         file.write(data)
         file.flush()

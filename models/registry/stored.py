@@ -13,6 +13,14 @@ from models.registry.names import BUNDLE, CARD, SINGLE, part_names
 
 # Where a description of a model may list columns it learned from.
 _COLUMN_LISTS: Final = ("features", "feature_names", "feature_names_in", "columns", "start", "linear_columns")
+# part of a description -> its entries that name columns, as a list, as the keys of a mapping, or alone
+_COLUMN_PARTS: Final = {
+    "columns": ("names", "levels", "start", "evidence_by"),
+    "design": ("names", "values", "levels"),
+    "parameters": ("start", "evidence_by", "like", "linear_columns", "monotone"),
+}
+# What LightGBM calls a column that was given no name.
+_UNNAMED: Final = re.compile(r"Column_\d+")
 _TREE_COLUMNS: Final = re.compile(rb"^feature_names=(.*)$", re.MULTILINE)
 
 
@@ -75,11 +83,12 @@ class StoredModel:
         for described in told:
             for key in _COLUMN_LISTS:
                 listed = described.get(key)
-                found.update(str(name) for name in listed if isinstance(name, str)) if listed else None
+                found.update(name for name in listed if isinstance(name, str)) if isinstance(listed, list) else None
+            found.update(_named_within(described))
         for data in self.files.values():
             for names in _TREE_COLUMNS.findall(data):
                 found.update(names.decode(errors="replace").split())
-        return tuple(sorted(found))
+        return tuple(sorted(name for name in found if not _UNNAMED.fullmatch(name)))
 
     def boundary_violations(self) -> list[Violation]:
         """What the columns, the outcomes and the parts of the version hold against the boundary."""
@@ -91,3 +100,17 @@ class StoredModel:
         if name not in self.files:
             raise ModelError(f"Expected {name} in {self.version}, and it holds {', '.join(sorted(self.files))}.")
         return parse_json(self.files[name], f"{self.version}/{name}")
+
+
+def _named_within(described: dict[str, Any]) -> set[str]:
+    """The columns that the parts of a description name: of its table, its parameters, and like cases."""
+    found: set[str] = set()
+    for part, keys in _COLUMN_PARTS.items():
+        inner = described.get(part)
+        if not isinstance(inner, dict):
+            continue
+        for key in keys:
+            value = inner.get(key)
+            listed = value if isinstance(value, (list, dict)) else [value]
+            found.update(name for name in listed if isinstance(name, str))
+    return found

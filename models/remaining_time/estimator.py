@@ -14,6 +14,7 @@ from sklearn.utils import Tags
 from sklearn.utils.validation import check_is_fitted, validate_data
 
 from data.errors import ModelError
+from models.json_files import refuse_constant
 from models.remaining_time.checks import checked_levels, checked_rows
 from models.remaining_time.conformal import moved, one_sided_moves
 from models.remaining_time.design import Design
@@ -262,11 +263,11 @@ class RemainingTime(RegressorMixin, BaseEstimator):  # type: ignore[misc]
             When a file is missing, cannot be read, or is of another format.
         """
         try:
-            content = json.loads(files["model.json"])
+            content = json.loads(files["model.json"], parse_constant=refuse_constant)
             if (content["format"], content["kind"]) != (FORMAT, "remaining_time"):
                 raise ModelError(f"Expected a model of remaining time in format {FORMAT}, but got another.")
             return cls._restored(content, files)
-        except (KeyError, TypeError, ValueError) as broken:
+        except (KeyError, IndexError, TypeError, ValueError, AttributeError) as broken:
             message = "Expected the files of a model of remaining time, but some are missing or damaged."
             raise ModelError(message) from broken
 
@@ -280,6 +281,8 @@ class RemainingTime(RegressorMixin, BaseEstimator):  # type: ignore[misc]
         levels = [float(level) for level in content["levels"]]
         model.distribution_levels_ = np.array(levels)
         model.moves_ = np.array(content["moves"], dtype=np.float64)
+        if model.moves_.shape != model.distribution_levels_.shape:
+            raise ModelError(f"Expected a move for each of {len(levels)} levels, and got {len(model.moves_)}.")
         model.guaranteed_ = np.array(content["guaranteed"], dtype=bool)
         texts = {level: files[f"quantile_{level}.txt"].decode() for level in levels}
         model._stack_ = Stack.from_dict(content["stack"], QuantileTrees.from_texts(texts))

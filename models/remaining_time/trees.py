@@ -11,6 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from data.errors import ModelError
+from models.trees import TreeEnsemble
 
 Floats = NDArray[np.float64]
 Mask = NDArray[np.bool_]
@@ -73,11 +74,23 @@ class QuantileTrees:
         for level in levels[levels != MEDIAN].tolist():
             boosters[level] = _train(sample, level, settings, fewer, categorical, start)
         # What predicts is what a file would hold.
-        return cls.from_texts({level: booster.model_to_string() for level, booster in boosters.items()})
+        return cls._read({level: booster.model_to_string() for level, booster in boosters.items()})
 
     @classmethod
     def from_texts(cls, texts: dict[float, str]) -> Self:
-        """From LightGBM model texts."""
+        """From LightGBM model texts of a file.
+
+        Raises
+        ------
+        ModelError
+            If a text is not one that LightGBM wrote: its own reader can die of one (`models.trees.text`).
+        """
+        for text in texts.values():
+            TreeEnsemble.parse(text)
+        return cls._read(texts)
+
+    @classmethod
+    def _read(cls, texts: dict[float, str]) -> Self:
         try:
             return cls(texts, {level: lgb.Booster(model_str=text) for level, text in texts.items()})
         except lgb.basic.LightGBMError as broken:

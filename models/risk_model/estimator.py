@@ -48,6 +48,9 @@ FEWEST_CASES: Final = 200
 # correcting for them makes it worse (measured on real half-years).
 LONG_ENOUGH: Final = 182 * 86_400
 ENOUGH_ROWS: Final = 1000
+# A start that is a record follows the service by itself, and the final model learns from the very weeks that judged the
+# provisional ones. What those erred by over a few weeks was the weeks' luck, and would be corrected twice.
+_BRIEF: Final = 182 * 86_400
 
 
 class RiskModel(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
@@ -252,8 +255,9 @@ class RiskModel(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
     def _calibrated(self, choice: Choice, *, short: bool) -> Calibrator:
         if not isinstance(self.calibration, str):
             return self.calibration
-        method = "identity" if short and self.calibration == "auto" else self.calibration
         judged = choice.material
+        settled = short or (bool(self.columns_.start) and (judged is None or _is_brief(judged.timing)))
+        method = "identity" if settled and self.calibration == "auto" else self.calibration
         if judged is None:
             return choose_calibration(np.empty(0), np.empty(0), method="identity" if method == "auto" else method)
         timing = judged.timing
@@ -347,6 +351,11 @@ class RiskModel(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
 def _chosen(value: int | str) -> int | None:
     """A number that was given; None for "auto"."""
     return None if isinstance(value, str) else value
+
+
+def _is_brief(timing: Timing) -> bool:
+    """Whether all rows that judge lie within half a year."""
+    return timing.at is not None and len(timing.at) > 0 and int(np.ptp(timing.at)) < _BRIEF
 
 
 def _is_long(timing: Timing, fold: Fold) -> bool:

@@ -10,6 +10,7 @@ import numpy as np
 
 from data.errors import ModelError
 from models.calibration import calibrator_from_dict
+from models.json_files import refuse_constant
 from models.risk_model.columns import Columns
 from models.risk_model.linear import Linear
 from models.risk_model.recipe import Recipe
@@ -63,7 +64,8 @@ def read_files(model_class: type[RiskModel], files: Mapping[str, bytes], n_jobs:
         If a file is missing or damaged, or of another format.
     """
     try:
-        described, text = json.loads(files["model.json"]), files["booster.txt"].decode()
+        described = json.loads(files["model.json"], parse_constant=refuse_constant)
+        text = files["booster.txt"].decode()
         found = described.get("format")
     except (KeyError, ValueError, AttributeError) as error:
         raise ModelError("Expected the files booster.txt and model.json of a model. Train again.") from error
@@ -71,7 +73,7 @@ def read_files(model_class: type[RiskModel], files: Mapping[str, bytes], n_jobs:
         raise ModelError(f"Expected a model of format {FORMAT}, got {found!r}. Train again with this version.")
     try:
         return _rebuilt(model_class(**described["parameters"], n_jobs=n_jobs), described, text)
-    except (KeyError, TypeError, ValueError, AttributeError) as error:
+    except (KeyError, IndexError, TypeError, ValueError, AttributeError) as error:
         raise ModelError(
             "Expected a whole description of a model, and parts are missing or no numbers. "
             "The file is damaged: train again, or restore it from a copy."

@@ -14,6 +14,7 @@ from typing import Any, Final, Self
 import numpy as np
 from numpy.typing import NDArray
 from scipy.optimize import minimize
+from scipy.special import expit
 from threadpoolctl import threadpool_limits
 
 Floats = NDArray[np.float64]
@@ -166,7 +167,7 @@ class Design:
 
         def loss(theta: Floats) -> tuple[float, Floats]:
             score = theta[0] + values @ theta[1:]
-            error = weight * (1 / (1 + np.exp(-score)) - outcome)
+            error = weight * (expit(score) - outcome)
             value = weight @ (np.logaddexp(0, score) - outcome * score) + ridge / 2 * theta[1:] @ theta[1:]
             return float(value), np.concatenate([[error.sum()], values.T @ error + ridge * theta[1:]])
 

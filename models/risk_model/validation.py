@@ -14,6 +14,7 @@ from typing import Final
 
 import numpy as np
 from numpy.typing import NDArray
+from scipy.special import expit
 
 from models.risk_model.folds import SHARES, Fold, folds
 from models.risk_model.linear import Linear
@@ -210,7 +211,7 @@ def _loss(score: Floats, judged: Judged) -> float:
     outcome, weight, fold = judged.material.outcome, judged.material.weight, judged.fold
     level = np.zeros(int(fold.max()) + 1)
     for _ in range(0 if judged.material.table.start else _NEWTON_STEPS):
-        share = 1 / (1 + np.exp(-(score + level[fold])))
+        share = expit(score + level[fold])
         away = np.bincount(fold, weights=weight * (outcome - share))
         curvature = np.bincount(fold, weights=weight * share * (1 - share))
         level = level + np.clip(away / np.maximum(curvature, 1e-9), -2, 2)

@@ -94,11 +94,11 @@ def _keys(landmarks: pd.DataFrame) -> pd.DataFrame:
 
 def _labels_at(history: History, case: pd.Series, value: Floats, matures_at: np.ndarray, moment: int) -> Labels:
     """What a landmark says never changes once it is known; how far it is believed does."""
-    judged = history.trust_at(moment)
+    judged = history.judged_at(moment)
     if judged is None:
         return Labels(value, matures_at)
-    cases = history.cases[history.cases["case_id"].isin(case)]
-    weight = judged.weight_of(cases).reindex(case).fillna(1.0)
+    known, trusted = judged
+    weight = trusted.weight_of(known[known["case_id"].isin(case)]).reindex(case).fillna(1.0)
     return Labels(value, matures_at, weight.to_numpy(np.float64))
 
 
@@ -113,7 +113,7 @@ def _trusted(history: History, case: pd.Series) -> Mask | None:
 def _queue(history: History, landmarks: pd.DataFrame) -> Floats | None:
     """Cases open at the landmark's office, or in its category where offices are mostly not known; (n,)."""
     name = _OPEN_AT_OFFICE if landmarks["office"].notna().mean() >= _OFFICE_KNOWN else _OPEN_IN_CATEGORY
-    if history.events is None or not len(landmarks):
+    if not len(landmarks):
         return None
     facts = facts_from_events(history.events, None, history.observed_until)
     index = EventIndex.build(facts, terms_of([name], with_base=False))

@@ -16,6 +16,7 @@ import pandas as pd
 
 from data.errors import NotEnoughDataError
 from models.baselines import rows_baselines
+from models.learning import MOST_LANDMARKS, thinned
 from models.validation.capacity import SHARES, DayLists
 from models.validation.folds import FOLDS, Fold, Window, rolling_folds
 from models.validation.judge import LEVEL, REPLICATIONS, Estimate, Judge, verdict
@@ -106,7 +107,9 @@ def _usable(rows: Rows, fold: Fold) -> bool:
 
 def _tasks(make_model: MakeModel, rows: Rows, folds: Sequence[Fold]) -> Iterator[_Task]:
     for fold in folds:
-        yield _Task(make_model, fold, rows.taught(fold.train, fold.cut), rows.rows(fold.test))
+        # As many as teach a model that is put to use.
+        places = fold.train[thinned(np.ones(len(fold.train), dtype=bool), MOST_LANDMARKS)]
+        yield _Task(make_model, fold, rows.taught(places, fold.cut), rows.rows(fold.test))
 
 
 def _run(make_model: MakeModel, rows: Rows, folds: Sequence[Fold], n_jobs: int) -> Iterator[_Told]:

@@ -45,6 +45,10 @@ _UNTOLD: Final = (
 )
 
 
+# As everywhere: fewer are not told.
+SMALL_CELL: Final = 10
+
+
 @dataclass(frozen=True, slots=True)
 class WhatIf:
     """The answer to one question about one case.
@@ -56,7 +60,7 @@ class WhatIf:
     after : probability with the action; NaN where the question was refused
     interval : of `after`, at 80 per cent; (NaN, NaN) where refused
     support_n : cases of the history like it in which the action was taken
-    seen_share : share of those that were failed; NaN where there is none
+    seen_share : share of those that were failed; NaN where there is none, or it would show a small cell
     refused : why there is no answer, in Chinese and English; None where there is one
     by_definition : whether the answer follows from the deadline alone and needed no data
     text_zh, text_en : the answer or the refusal as an officer reads it
@@ -124,7 +128,7 @@ def what_if(
     if np.isnan(risk[0]):
         return question.refused(_UNTOLD)
     like = support.like(after, asked.kind, outcome, office=office)
-    return question.answered(risk, like) if like.is_enough else question.refused(_too_few(like), like)
+    return question.answered(risk, like) if like.is_enough else question.refused(_too_few(like))
 
 
 def _checked(
@@ -165,14 +169,27 @@ def _risks(models: FailureModels, world: World, frame: pd.DataFrame, outcome: st
 
 
 def _too_few(like: Like) -> Text:
-    is_done = like.done < FEWEST
-    count = like.done if is_done else like.others
-    negated_zh, negated_en = ("", "") if is_done else ("没有", "not ")
-    some_en = {0: "No case like it was", 1: "Only 1 case like it was"}.get(count, f"Only {count} cases like it were")
+    negated_zh, negated_en = ("", "") if like.done < FEWEST else ("没有", "not ")
     return (
-        f"以往在相近时点{negated_zh}这样办的同类案件只有{count}件（至少需要{FEWEST}件），无从比较。",
-        f"{some_en} {negated_en}dealt with in this way at about this point, and it takes {FEWEST} to compare.",
+        f"以往在相近时点{negated_zh}这样办的同类案件不足{FEWEST}件，无从比较。",
+        f"Fewer than {FEWEST} cases like it were {negated_en}dealt with in this way at about this point: too few to "
+        "compare.",
     )
+
+
+def _is_small(like: Like) -> bool:
+    """Whether how they ended would show fewer than ten cases that were failed, or that were not."""
+    failed = like.share * like.done
+    return min(failed, like.done - failed) < SMALL_CELL
+
+
+def _seen(like: Like) -> Text:
+    """How the cases ended in which it was done; a handful is told as few."""
+    if _is_small(like):
+        few = 2 * like.share < 1
+        return ("其中很少{failed}", "few of them {failed}") if few else ("其中大多{failed}", "most of them {failed}")
+    share = f"{100 * like.share:.0f}%"
+    return f"其中{share}{{failed}}", f"{share} {{failed}}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -186,9 +203,10 @@ class _Question:
     time_zone: str
     before: float
 
-    def refused(self, why: Text, like: Like | None = None) -> WhatIf:
+    def refused(self, why: Text) -> WhatIf:
         none = float("nan")
-        seen = (0, none) if like is None else (like.done, like.share)
+        # How few there were, and how they ended, would be a small cell.
+        seen = (0, none)
         return WhatIf(
             self.action.name, self.outcome, self.before, none, (none, none), *seen, why, False, why[0], why[1]
         )
@@ -218,7 +236,7 @@ class _Question:
         after, lower, upper = risk
         failed_zh, failed_en = _FAILED[next(name for name in _FAILED if self.outcome.startswith(name))]
         if_zh, if_en = self._if()
-        (told_zh, told_en), (seen_zh, seen_en) = of_100(after), of_100(like.share)
+        told_zh, told_en = of_100(after)
         now_zh, now_en = self._now()
         low, high = round(100 * lower), round(100 * upper)
         whose_zh, whose_en = (
@@ -226,16 +244,18 @@ class _Question:
         )
         text_zh = (
             f"{if_zh}：情形相当的案件每100件{told_zh}{failed_zh}（{low}至{high}件）{now_zh}。"
-            f"以往{like.done}件{whose_zh}案件{self.action.done_zh}，其中每100件{seen_zh}{failed_zh}。"
+            f"以往{like.done}件{whose_zh}案件{self.action.done_zh}，{_seen(like)[0].format(failed=failed_zh)}。"
             "这是以往的情况，并不说明是这样办带来的。"
         )
         text_en = (
             f"{if_en}: of cases in that state, {told_en} of 100 {failed_en} ({low} to {high}){now_en}. "
-            f"Of {like.done:,} earlier cases {whose_en} {self.action.done_en}, {seen_en} of 100 {failed_en}. "
+            f"Of {like.done:,} earlier cases {whose_en} {self.action.done_en}, "
+            f"{_seen(like)[1].format(failed=failed_en)}. "
             "That is how such cases went; it does not say that doing so was the cause."
         )
         return WhatIf(
-            self.action.name, self.outcome, self.before, after, (lower, upper), like.done, like.share, None, False,
+            self.action.name, self.outcome, self.before, after, (lower, upper), like.done,
+            float("nan") if _is_small(like) else like.share, None, False,
             text_zh, text_en,
         )  # fmt: skip
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
@@ -102,6 +103,8 @@ def backtest_(
     """
     asked = _Asked(folds, split, window, capacity, jobs, quick)
     _check(asked, outcome, landmark or [])
+    if output is not None:
+        _make_folder(output)
     with open_store() as store, progress(quiet=as_json) as step:
         history, found = _found(store, outcome, landmark, feature, asked, step)
     result = _result(history, found, split)
@@ -191,11 +194,22 @@ def _write(folder: Path, result: Mapping[str, Any], near_instant: int, language:
     # Imported here: drawing needs a library that takes a second to load.
     from service.backtest_report.page import page_of  # noqa: PLC0415
 
-    folder.mkdir(parents=True, exist_ok=True)
     text = json.dumps(result, ensure_ascii=False, allow_nan=False, indent=1)
-    (folder / "backtest.json").write_text(text + "\n", "utf-8")
     page = page_of(result["validation"], language, near_instant=near_instant)
-    (folder / "backtest.html").write_text(page, "utf-8")
+    for name, content in (("backtest.json", text + "\n"), ("backtest.html", page)):
+        beside = folder / f".{name}.new"
+        beside.write_text(content, "utf-8")
+        beside.replace(folder / name)
+
+
+def _make_folder(folder: Path) -> None:
+    """Before the work, not after it."""
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise UsageError(f"--output: expected a folder that can be written to, and {folder.name} is none.") from error
+    if not os.access(folder, os.W_OK):
+        raise UsageError(f"--output: expected a folder that can be written to, and {folder.name} cannot.")
 
 
 def _tell(history: History, found: Validation) -> None:

@@ -28,7 +28,7 @@ group = typer.Typer(
 )
 app.add_typer(group, name="models")
 
-Version = Annotated[str, typer.Argument(metavar="VERSION", help="A version, or an alias such as late:champion.")]
+Version = Annotated[str, typer.Argument(metavar="VERSION", help="A version, or an alias such as failures:champion.")]
 Reason = Annotated[str, typer.Option("--reason", metavar="TEXT", help="Why, for the history; no personal data.")]
 SignWith = Annotated[
     Path | None,
@@ -60,7 +60,7 @@ def list_(as_json: Json = False) -> None:
 def show(version: Version, as_json: Json = False) -> None:
     """Show where a version comes from: data, features, code, seeds, counts, and its figures.
 
-    Example: heed --store heed.db models show late:champion
+    Example: heed --store heed.db models show failures:champion
     """
     registry = open_registry()
     stored = registry.load(_resolved(registry, version))
@@ -83,7 +83,7 @@ def show(version: Version, as_json: Json = False) -> None:
 def compare(version: Version, other: Version, as_json: Json = False) -> None:
     """Put two versions side by side: figures, settings, features, and where they come from.
 
-    Example: heed --store heed.db models compare late:champion late:challenger
+    Example: heed --store heed.db models compare failures:champion failures:challenger
     """
     registry = open_registry()
     one, two = (registry.load(_resolved(registry, name)) for name in (version, other))
@@ -104,7 +104,7 @@ def promote(
 ) -> None:
     """Put a version to use; hashes, signature and boundary are checked first. Exit code 3 if the boundary refuses it.
 
-    Example: heed --store heed.db models promote late-4f0c9a1b2d3e --expect late-0a1b2c3d4e5f
+    Example: heed --store heed.db models promote failures-4f0c9a1b2d3e --expect failures-0a1b2c3d4e5f
     """
     registry = open_registry()
     chosen = _resolved(registry, version)
@@ -123,7 +123,7 @@ def rollback(
 ) -> None:
     """Put the version before the champion back to use.
 
-    Example: heed --store heed.db models rollback late --reason "worse in the north"
+    Example: heed --store heed.db models rollback failures --reason "worse in the north"
     """
     registry = open_registry()
     name = model or _only_model(registry)
@@ -173,7 +173,7 @@ def prune(
 def sign(version: Version, sign_with: SignWith = None, as_json: Json = False) -> None:
     """Sign a version that is stored already; its hashes are checked first.
 
-    Example: heed --store heed.db models sign late-4f0c9a1b2d3e --sign-with office.key
+    Example: heed --store heed.db models sign failures-4f0c9a1b2d3e --sign-with office.key
     """
     registry = open_registry()
     key = sign_with or signing_key_from_environment()

@@ -261,7 +261,8 @@ def test_the_list_of_a_moment_is_that_of_a_morning(events, zone, days):
     morning = later[later["landmark_at"] == at].drop(columns="landmark").reset_index(drop=True)
     now = landmarks_now(events, at).drop(columns="landmark")
     columns = [name for name in now if name not in ("kind", "promise", "promise_fine")]
-    pd.testing.assert_frame_equal(now[columns], morning[columns], check_dtype=False)
+    # Categories are those of the frame: of a whole life there are more of them.
+    pd.testing.assert_frame_equal(now[columns].astype(str), morning[columns].astype(str))
     assert now["promise"].astype(str).tolist() == morning["promise"].astype(str).tolist()
     known = known_before(events, at)
     pd.testing.assert_frame_equal(landmarks_now(known, at), landmarks_now(events, at))

@@ -29,8 +29,8 @@ def test_it_never_contradicts_its_parts(parts, weight):
     assert (np.isnan(told) == ~possible.any(axis=1)).all()
     some = possible.any(axis=1)
     low, high = (found[some] for found in bounds(parts))
-    assert (told[some] >= low - 1e-12).all()
-    assert (told[some] <= high + 1e-12).all()
+    assert (told[some] >= low).all()
+    assert (told[some] <= high).all()
 
 
 @given(PARTS, st.floats(0, 1), st.floats(0, 1))

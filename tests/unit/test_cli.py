@@ -35,14 +35,14 @@ def city(small_city_url, tmp_path_factory):
 def test_the_days_work_in_commands(monkeypatch, capsys, city):
     """Back-test, train, score, signals: each answers in JSON and leaves its results in the store."""
     code, text, _ = run(
-        monkeypatch, capsys, "--store", city, "backtest", "--outcome", "late", "--split", "0.7", "--json"
+        monkeypatch, capsys, "--store", city, "backtest", "--outcome", "late", "--split", "0.7", "--quick", "--json"
     )
     tested = json.loads(text)
     assert code == 0
     assert {"auc", "average_precision", "brier", "ece", "n_train", "n_test", "cut_at", "baselines"} <= set(tested)
     assert {"auc", "average_precision", "brier", "ece"} <= set(tested["baselines"]["category_rate"])
 
-    _, text, _ = run(monkeypatch, capsys, "--store", city, "train", "--json")
+    _, text, _ = run(monkeypatch, capsys, "--store", city, "train", "--outcome", "late", "--json")
     version = json.loads(text)["version"]
     _, text, _ = run(monkeypatch, capsys, "--store", city, "score", "--json")
     scored = json.loads(text)
@@ -53,7 +53,15 @@ def test_the_days_work_in_commands(monkeypatch, capsys, city):
 
     with Store.open(city) as store:
         risks = store.read_risks()
-    assert len(risks) == scored["open_cases"] - scored["without_promise"]
+        waits = store.read_remaining_times()
+    late = risks[risks["outcome"] == "late"]
+    assert len(late) == scored["open_cases"] - scored["without_promise"]
+    assert set(risks["outcome"]) == {"late", "any_failure"}
+    assert (risks["lower"] <= risks["probability"]).all()
+    assert (risks["probability"] <= risks["upper"]).all()
+    assert len(waits) == scored["open_cases"]
+    assert (waits["lower_95"] <= waits["lower_80"]).all()
+    assert (waits["lower_80"] <= waits["median"]).all()
     assert risks["probability"].between(0, 1).all()
 
 
@@ -69,7 +77,7 @@ def test_scoring_without_a_model_says_how_to_make_one(monkeypatch, capsys, small
     """Wrong use, exit code 2, and the remedy."""
     code, out, err = run(monkeypatch, capsys, "--store", small_city_url, "score")
     assert (code, out) == (2, "")
-    assert "Make one with `heed train`" in err
+    assert "Make them with `heed train`" in err
 
 
 def test_a_store_that_is_not_there_is_not_made_by_asking(monkeypatch, capsys, tmp_path):

@@ -13,12 +13,14 @@ from data.event_log import known_before
 from data.store import Store
 from features.facts import facts_contract
 from features.risk_inputs import possible
+from models import learning
 from models.any_failure import bounds
 from models.evaluate import figures
 from models.failures import ANY, FailureModels, require_outcome
 from models.history import History
-from models.learning import lesson, train
-from models.registry import Registry
+from models.learning import fit, lesson, thinned, train
+from models.registry import Registry, StoredModel
+from models.waits import waits
 from service.training import FAILURES, champion, history_of, train_models
 from tests.support.logs import event_frame
 
@@ -115,8 +117,8 @@ def test_any_failure_agrees_with_its_parts(models, some):
         low, high = bounds(parts)
         whole = getattr(told[ANY], end)
         known = ~np.isnan(whole)
-        assert (whole[known] >= low[known] - 1e-12).all()
-        assert (whole[known] <= high[known] + 1e-12).all()
+        assert (whole[known] >= low[known]).all()
+        assert (whole[known] <= high[known]).all()
 
 
 @pytest.mark.parametrize("outcome", ["late", "reopened_28d", ANY])
@@ -247,3 +249,104 @@ def test_a_store_is_trained_and_its_models_are_found(small_city_url, small_histo
         champion(registry)
     assert version in str(caught.value)
     assert "heed train" in str(caught.value)
+
+
+def test_a_source_without_types_of_problem_learns_as_one_of_a_single_type(small_history):
+    """A type that is not known is evidence like another; the trees are believed."""
+    taught = lesson(small_history, "late", small_history.as_of)
+    made = []
+    for category in (None, "all the same"):
+        frame = taught.inputs.landmarks.assign(category=pd.Series([category] * len(taught), dtype="str"))
+        inputs = replace(taught.inputs, matrix=replace(taught.inputs.matrix, landmarks=frame))
+        model = fit(replace(taught, inputs=inputs), **QUICK)
+        made.append(model.decision_function(inputs.table("late")))
+    np.testing.assert_array_equal(*made)
+
+
+def test_labels_that_are_not_believed_do_not_say_how_failures_go_together(small_history):
+    """Of rows without weight, the labels may say anything."""
+    lessons = {name: lesson(small_history, name, small_history.as_of) for name in ("late", "unresolved_28d")}
+    doubted = {name: replace(one, weight=(one.group % 3 > 0).astype(float)) for name, one in lessons.items()}
+    lied = {name: replace(one, value=np.where(one.weight > 0, one.value, 1.0)) for name, one in doubted.items()}
+    found = learning._together(doubted, 1)
+    assert found.n > 100
+    assert learning._together(lied, 1) == found
+
+
+def test_an_outcome_too_thin_to_judge_leaves_the_others_to_say_how_failures_go_together(small_history):
+    """It is left out, and the fit is that of the others."""
+    lessons = {name: lesson(small_history, name, small_history.as_of) for name in ("late", "unresolved_28d")}
+    thin = lesson(small_history, "handed_up_28d", small_history.as_of)
+    few = thin.rows(thin.group < 150)
+    assert learning._together({**lessons, "handed_up_28d": few}, 1).n > 100
+
+
+def test_thinning_takes_as_many_as_it_may():
+    """One too many takes one away, not half."""
+    for n, most, left in ((5, 10, 5), (10, 10, 10), (11, 10, 10), (25, 10, 10)):
+        places = thinned(np.ones(n, dtype=bool), most)
+        assert len(places) == len(set(places.tolist())) == left
+    assert thinned(np.array([False, True, False, True]), 1).tolist() == [1]
+
+
+def test_waits_at_a_cut_know_nothing_of_what_came_later(small_history):
+    """Withdrawals, and their taking back, that became known after it change neither who waited nor for how long."""
+    lives = rebuilt(small_history.events, small_history, kinds=["opening"], outcomes=["late"])
+    cut = int(np.quantile(lives.cases["opened_at"], 0.5))
+    some = lives.cases["case_id"][lives.cases["opened_known_at"] < cut].iloc[::9]
+    later = pd.DataFrame({"case_id": np.repeat(some, 2), "kind": ["withdrawn", "reopened"] * len(some), "at": cut - 60})
+    later["known_at"] = np.where(later["kind"] == "withdrawn", cut - 60, cut + 60)
+    later = later.reindex(columns=lives.events.columns).astype(lives.events.dtypes.to_dict())
+    events = pd.concat([lives.events, later], ignore_index=True)
+    now = rebuilt(events, small_history, kinds=["opening"], outcomes=["late"])
+    then = rebuilt(known_before(events, cut), small_history, as_of=cut, kinds=["opening"], outcomes=["late"])
+    known_now, known_then = waits(now, cut), waits(then, cut)
+    np.testing.assert_array_equal(known_now.seconds, known_then.seconds)
+    np.testing.assert_array_equal(known_now.censored, known_then.censored)
+    assert known_now.censored.any()
+
+
+def test_a_correction_made_later_does_not_move_a_label_into_another_cohort(spoiled):
+    """Weights at a cut go by the types of problem that cases had then."""
+    cut = int(np.quantile(spoiled.cases["opened_at"], 0.6))
+    others = spoiled.cases[(spoiled.cases["category"] != SPOILED) & (spoiled.cases["opened_known_at"] < cut)]
+    rows = pd.DataFrame({"case_id": others["case_id"].iloc[:10], "kind": "amended", "at": cut, "category": SPOILED})
+    rows["known_at"] = cut + 60
+    rows = rows.reindex(columns=spoiled.events.columns).astype(spoiled.events.dtypes.to_dict())
+    events = pd.concat([spoiled.events, rows], ignore_index=True)
+    now = rebuilt(events, spoiled, kinds=["opening"], outcomes=["late"])
+    then = rebuilt(known_before(events, cut), spoiled, as_of=cut, kinds=["opening"], outcomes=["late"])
+    np.testing.assert_array_equal(lesson(now, "late", cut).weight, lesson(then, "late", cut).weight)
+
+
+@pytest.mark.parametrize(
+    ("file", "of", "into", "message"),
+    [
+        ("bundle.json", b'"trained_before": ', b'"trained_before": "x", "was": ', "a whole bundle.json"),
+        ("bundle.json", b'"weight": ', b'"weight": 7, "was": ', "a whole bundle.json"),
+        ("bundle.json", b'"weight": ', b'"weight": NaN, "was": ', "bundle.json as a JSON object"),
+        ("late/model.json", b'"intercept": ', b'"intercept": NaN, "was": ', "booster.txt and model.json"),
+        ("remaining_time/model.json", b'"moves": [', b'"moves": [0.5, ', "a move for each"),
+        ("remaining_time/quantile_0.5.txt", b"left_child=", b"left_child=0 ", "Expected"),
+        ("late/booster.txt", b"left_child=", b"left_child=0 ", "Expected"),
+    ],
+)
+def test_files_that_were_changed_with_their_hashes_are_refused(models, file, of, into, message):
+    """A forged figure is an error that says what was expected; no text reaches LightGBM before it was checked."""
+    files = models.to_files()
+    assert of in files[file]
+    changed = files[file].replace(of, into, 1)
+    with pytest.raises(ModelError, match=message):
+        FailureModels.from_files({**files, file: changed})
+
+
+def test_the_boundary_sees_every_column_of_every_part(models):
+    """The table of a risk, and that of the remaining time; what LightGBM calls unnamed columns is none."""
+    files = models.to_files()
+    honest = StoredModel("failures-1", files)
+    assert set(models.features) <= set(honest.columns())
+    assert not any(name.startswith("Column_") for name in honest.columns())
+    assert honest.boundary_violations() == []
+    for file in ("late/model.json", "remaining_time/model.json"):
+        forged = {**files, file: files[file].replace(b'"level_category"', b'"complainant_phone"')}
+        assert StoredModel("failures-1", forged).boundary_violations()

@@ -56,9 +56,10 @@ def test_labels_of_a_cut_are_weighed_as_label_trust_went_then(small_history):
 
 
 def test_the_factory_makes_models_as_training_does(small_history):
-    """A start in named parts, evidence by category, linear columns that are there; settings go before its own."""
+    """A start in named parts, evidence by category, all columns in the linear part; settings go before its own."""
     model = risk_model_of(small_history, "late", rounds=7)()
     assert model.rounds == 7
     assert set(model.start) == {f"start:{name}" for name in small_history.inputs.starts["late"].columns}
-    assert set(model.linear_columns) <= set(small_history.inputs.matrix.features.columns)
+    assert model.evidence_by == "evidence:category"
+    assert model.linear_columns is None
     assert model.evidence_by in small_history.inputs.table("late").columns

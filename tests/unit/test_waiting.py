@@ -36,7 +36,7 @@ def test_waiting_adds_nothing_at_the_opening_and_never_less_later(index, small_h
 
 
 def test_a_start_that_knows_of_the_waiting_is_the_better_one(small_history):
-    """On mornings of cases still open at two fifths of their promise or later, ranking and Brier score gain."""
+    """On mornings of cases still open at two fifths of their promise or later it ranks them better."""
     late = small_history.outcomes["late"]
     passed = share_passed(small_history.landmarks)
     some = late.known_before(small_history.as_of) & (passed >= 0.4)
@@ -45,5 +45,4 @@ def test_a_start_that_knows_of_the_waiting_is_the_better_one(small_history):
     told = figures(outcome, expit(parts.sum(axis=1).to_numpy()))
     plain = figures(outcome, expit(parts.drop(columns=WAITED).sum(axis=1).to_numpy()))
     assert some.sum() > 1000
-    assert told.brier < plain.brier - 0.005
-    assert told.auc > plain.auc
+    assert told.auc > plain.auc + 0.02

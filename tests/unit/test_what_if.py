@@ -137,11 +137,11 @@ def test_a_reply_is_told_with_before_after_interval_and_what_was_seen(world, sup
     assert found.text_en == (
         f"If the office replies now: of cases in that state, about {round(100 * found.after)} of 100 ended late "
         f"({round(92 * found.after)} to {round(108 * found.after)}); as it stands, about {round(100 * found.before)}. "
-        "Of 134 earlier cases of this type in which the office replied at about this point, about 20 of 100 ended "
-        "late. That is how such cases went; it does not say that doing so was the cause."
+        "Of 134 earlier cases of this type in which the office replied at about this point, 20% ended late. "
+        "That is how such cases went; it does not say that doing so was the cause."
     )
     assert found.text_zh.startswith("若现在先作答复：情形相当的案件每100件约")
-    assert "以往134件同类案件在相近时点作过答复，其中每100件约20件超期。" in found.text_zh
+    assert "以往134件同类案件在相近时点作过答复，其中20%超期。" in found.text_zh
 
 
 def test_attention_is_added_and_never_taken_away(world, support, promised):
@@ -235,19 +235,20 @@ def test_handing_over_asks_about_the_other_office(world, support, promised, open
 @pytest.mark.parametrize(
     ("like", "said"),
     [
-        (Like(0, 0, 500, "category"), "No case like it was dealt with in this way"),
-        (Like(1, 0, 500, "category"), "Only 1 case like it was dealt with in this way"),
-        (Like(FEWEST - 1, 3, 500, "category"), "Only 29 cases like it were dealt with in this way"),
-        (Like(500, 3, FEWEST - 1, "category_group"), "Only 29 cases like it were not dealt with in this way"),
+        (Like(0, 0, 500, "category"), "Fewer than 30 cases like it were dealt with in this way"),
+        (Like(1, 0, 500, "category"), "Fewer than 30 cases like it were dealt with in this way"),
+        (Like(FEWEST - 1, 3, 500, "category"), "Fewer than 30 cases like it were dealt with in this way"),
+        (Like(500, 3, FEWEST - 1, "category_group"), "Fewer than 30 cases like it were not dealt with in this way"),
     ],
 )
 def test_what_the_data_never_saw_is_refused(world, support, promised, like, said):
-    """Too few with the action, or too few without it: no number, and a sentence that says how many there were."""
+    """Too few with the action, or too few without it: no number, not even how few; that would be a small cell."""
     found = what_if(Plain(), world, _always(support, like), promised, "reply")
     assert said in found.text_en
     assert found.refused == (found.text_zh, found.text_en)
     assert np.isnan([found.after, *found.interval]).all()
-    assert str(min(like.done, like.others)) in found.text_zh
+    assert (found.support_n, np.isnan(found.seen_share)) == (0, True)
+    assert f"不足{FEWEST}件" in found.text_zh
 
 
 def test_support_counts_matured_cases_like_it(support, world, promised):
