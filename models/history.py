@@ -8,7 +8,7 @@ from the same rows: those whose outcome was mature by then.
 from __future__ import annotations
 
 from collections.abc import Collection, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Final
 
 import numpy as np
@@ -87,6 +87,10 @@ class History:
     observed_until: pd.Series | None = None
     believe_all: bool = False
     fingerprint: str = ""
+    # Each outcome and each fold asks for the same moments.
+    _judged: dict[int, tuple[pd.DataFrame, LabelTrust] | None] = field(
+        default_factory=dict, init=False, repr=False, compare=False
+    )
 
     @property
     def landmarks(self) -> pd.DataFrame:
@@ -104,6 +108,11 @@ class History:
 
         None where all labels are believed, or nothing was known then.
         """
+        if moment not in self._judged:
+            self._judged[moment] = self._judge(moment)
+        return self._judged[moment]
+
+    def _judge(self, moment: int) -> tuple[pd.DataFrame, LabelTrust] | None:
         known = opened_only(known_before(self.events, moment))
         if self.believe_all or known.empty:
             return None

@@ -92,9 +92,11 @@ class RiskTold(RiskItem):
         per_100=62,
         model_version="failures-4f0c9a1b2d3e",
         sentence="In about 62 of 100 cases like this, between 58 and 66, the office answers after its deadline.",
+        reasons=[],
     )
 
     sentence: str = Field(description="The probability and its interval as cases like this, in words.")
+    reasons: list[ReasonItem] = Field(description="The largest three first; none where it is certain.")
 
 
 class RemainingItem(BaseModel):
@@ -302,7 +304,8 @@ def _risk_told(telling: Telling, case: OpenCase, risk: Risk) -> RiskTold:
     lower, upper = (risk.probability if end is None else end for end in (risk.lower, risk.upper))
     outcome, language = outcome_of(risk.outcome), telling.words.language
     sentence = frequency_sentence(risk.probability, lower, upper, outcome, language)
-    return RiskTold.model_validate({**_risk_values(case, risk), "sentence": sentence})
+    reasons = [_reason(telling, reason) for reason in explain(risk).reasons[:TOP_REASONS]]
+    return RiskTold.model_validate({**_risk_values(case, risk), "sentence": sentence, "reasons": reasons})
 
 
 def _risk_values(case: OpenCase, risk: Risk) -> dict[str, Any]:

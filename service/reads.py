@@ -49,6 +49,7 @@ class Risk:
     band: str
     lower: float | None
     upper: float | None
+    reasons_json: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -346,10 +347,9 @@ def _risks(every: pd.DataFrame) -> dict[str, list[Risk]]:
     """The risks of every case, the one that the list goes by first, then by name."""
     frame = every.assign(first=every["outcome"] != OUTCOME).sort_values(["case_id", "first", "outcome"])
     ends = (frame[end].astype(object).where(frame[end].notna(), None) for end in ("lower", "upper"))
+    columns = (frame["outcome"], frame["probability"], frame["band"], *ends, frame["reasons"])
     told: dict[str, list[Risk]] = {}
-    for case, *values in zip(
-        frame["case_id"], frame["outcome"], frame["probability"], frame["band"], *ends, strict=True
-    ):
+    for case, *values in zip(frame["case_id"], *columns, strict=True):
         told.setdefault(case, []).append(Risk(*values))
     return told
 

@@ -12,7 +12,7 @@ import numpy as np
 
 from models.explain import apportion_points
 from service.language import Words, marked
-from service.reads import OpenCase
+from service.reads import OpenCase, Risk
 
 BASE: Final = "base"
 OTHER: Final = "other"
@@ -58,8 +58,8 @@ class Explanation:
         return self.reasons[:shown], sum(reason.tenths for reason in self.reasons[shown:])
 
 
-def explain(case: OpenCase) -> Explanation:
-    """Read the reasons of a case.
+def explain(case: OpenCase | Risk) -> Explanation:
+    """Read the reasons of a case, or of one of its risks.
 
     What the stored parts leave unexplained, because only the largest were stored, is one more part called
     "other".

@@ -16,13 +16,15 @@ from models.reasons.numbers import (
     clock,
     counted,
     month,
+    of_100,
     percent,
     plain,
     ratio_of,
     sentence,
+    share_of,
     weekday,
 )
-from models.reasons.words_record import Row, late_of_100
+from models.reasons.words_record import Row
 
 # Before the name of a feature: its part of a start, in log-odds, where its own value is not known.
 DEPARTURE: Final = "start:"
@@ -83,8 +85,9 @@ def has_own_words(name: str) -> bool:
 
 def _own(name: str, value: float, row: Row) -> Text | None:
     if name == "base_score":
-        zh, en = late_of_100(value)
-        return f"以往记录合计：{zh}", f"The records taken together: {en}"
+        # A sum of records that nobody counted: what it would come to.
+        told = of_100(share_of(value))
+        return f"以往记录合计，相当于每100件{told[0]}超期", f"The records taken together come to {told[1]} of 100 late"
     if name in words_life.OF_ROW:
         return words_life.OF_ROW[name](value, row)
     if name in _OWN:

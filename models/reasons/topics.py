@@ -76,6 +76,7 @@ _OWN: Final[dict[str, Topic]] = {
     topic.name: topic
     for topic in (
         Topic("inspections", "place", "相关设施的检查发现", "what inspections found here"),
+        Topic("all_records", "record", "各项以往记录合计", "all records taken together"),
         Topic("promise", "promise", "承诺时长", "how long a time was promised"),
         Topic("due_moment", "calendar", "到期的日子和钟点", "the day and hour at which it falls due"),
         Topic("opening_moment", "calendar", "受理的日子和钟点", "the day and hour at which it was opened"),
@@ -92,6 +93,7 @@ _OWN: Final[dict[str, Topic]] = {
 }
 # Topic -> its members, in the order in which they may speak for it: what is easiest to check comes first.
 MEMBERS: Final[dict[str, tuple[str, ...]]] = {
+    "all_records": ("base_score",),
     "promise": ("promised_hours", "promised_against_usual"),
     "due_moment": ("due_hour", "due_weekday"),
     "opening_moment": ("opened_hour", "opened_weekday"),

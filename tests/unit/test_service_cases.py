@@ -69,6 +69,8 @@ def test_one_case_says_every_way_in_which_it_may_be_failed_and_how_long_it_will_
     assert case["risks"][0]["sentence"].endswith(late)
     assert case["risks"][1]["sentence"].endswith(any_failure)
     assert case["risks"][1]["probability"] >= case["risks"][0]["probability"]
+    assert [len(risk["reasons"]) for risk in case["risks"]] == [3, 3]
+    assert case["risks"][0]["reasons"] == case["reasons"][:3]
     remaining = case["remaining"]
     ends = [remaining[f"{end}_hours"] for end in ("lower_95", "lower_80", "median", "upper_80", "upper_95")]
     assert ends == sorted(ends)
