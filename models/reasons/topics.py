@@ -133,6 +133,7 @@ _BY_ACTION: Final = ("office", "type", "area", "channel", "city")
 # Every topic, in the order in which ties are settled: those of records first, the calendar's last.
 _ORDER: Final = (
     *(_keyed("record", subject) for subject in _BY_ACTION),
+    _OWN["all_records"],
     *(_OWN[name] for name in ("time_left", "steps", "hand_overs", "pauses", "reopenings")),
     *(_OWN[name] for name in ("deadline_changes", "promise")),
     *(_keyed("work", subject) for subject in _BY_ACTION),
