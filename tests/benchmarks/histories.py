@@ -28,7 +28,6 @@ class Source:
     share : of the promised cases that were opened before the cut
     file : its name; None for the simulated city
     state : whose public holidays the offices keep
-    most_cases : of each side of the cut, for landmarks along the life; more are drawn at random. None: all
     """
 
     title: str
@@ -36,7 +35,6 @@ class Source:
     share: float
     file: str | None = None
     state: str | None = None
-    most_cases: int | None = None
 
 
 SOURCES: Final[dict[str, Source]] = {
@@ -45,7 +43,7 @@ SOURCES: Final[dict[str, Source]] = {
     "animal_pest": Source(
         "Boston, animals and pests, 2013 to 2023", "boston", 0.7, "boston_311_animal_pest_2013_2023.parquet", "MA"
     ),
-    "demo": Source("the simulated city, seed 1", "demo", 0.7, most_cases=10_000),
+    "demo": Source("the simulated city, seed 1", "demo", 0.7),
 }
 
 
