@@ -16,6 +16,7 @@ from typing import Any, Final
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
+from threadpoolctl import threadpool_limits
 
 from data.errors import NotEnoughDataError
 from features.risk_inputs import CITY, EVIDENCE_BY, START, RiskInputs
@@ -199,14 +200,16 @@ def columns_of(inputs: RiskInputs, outcome: str) -> dict[str, Any]:
 def fit(taught: Lesson, **settings: Any) -> RiskModel:
     """A model of one lesson; `settings` of `RiskModel` in place of what is chosen from the history."""
     model = RiskModel(**columns_of(taught.inputs, taught.outcome), **settings)
-    return model.fit(
-        taught.inputs.table(taught.outcome),
-        taught.value,
-        taught.weight,
-        at=taught.at,
-        matures_at=taught.matures_at,
-        groups=taught.group,
-    )
+    # Linear algebra sums in another order with another number of threads, and the last bits would differ.
+    with threadpool_limits(limits=1, user_api="blas"):
+        return model.fit(
+            taught.inputs.table(taught.outcome),
+            taught.value,
+            taught.weight,
+            at=taught.at,
+            matures_at=taught.matures_at,
+            groups=taught.group,
+        )
 
 
 def _too_little(one: Lesson) -> str:
