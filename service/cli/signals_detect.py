@@ -15,8 +15,9 @@ from rich.table import Table
 from data.errors import NotEnoughDataError, UsageError
 from models.signals.choice import Choice, choose
 from models.signals.count_table import CountTable, read_count_tables
-from models.signals.detectors import COLUMNS, DETECTORS, WHY, Detector, find_method, make_detector
-from service.cli._app import Json, emit, out, progress
+from models.signals.detectors import COLUMNS, DETECTORS, WHY, Detector, make_detector
+from service.cli._app import Json, Step, emit, out, progress
+from service.cli._signal_pictures import check_picture, draw
 
 _ROWS_SHOWN: Final = 40
 
@@ -40,6 +41,10 @@ def detect(
     output: Annotated[
         Path | None, typer.Option("--output", "-o", metavar="FILE.csv", help="Write every week judged to a file.")
     ] = None,
+    picture: Annotated[
+        Path | None,
+        typer.Option("--picture", metavar="FILE.svg", help="Draw the series with alarms against their bands."),
+    ] = None,
     as_json: Json = False,
 ) -> None:
     """Find rises in a table of counts, each week by the weeks before it; no store is needed.
@@ -48,6 +53,7 @@ def detect(
     """
     if missing not in {"unknown", "zero"}:
         raise UsageError("--missing is unknown or zero.")
+    check_picture(picture)
     given = parameters(param or [])
     if method == "auto" and (given or compatible):
         raise UsageError("--method auto chooses the parameters as well; name a method to give --param or --compatible.")
@@ -56,29 +62,39 @@ def detect(
     if last > longest:
         raise NotEnoughDataError(f"--last asks for {last} weeks; the longest series has {longest}.")
     with progress(quiet=as_json) as step:
-        if method == "auto":
-            judged, choices = _by_choice(tables, last)
-        else:
-            choices = []
-            detector = make_detector(method, given, compatible=compatible)
-            parts = []
-            for done, table in enumerate(tables, 1):
-                parts.append(_judge(detector, table, last))
-                step("judging", done, len(tables))
-            judged = pd.concat(parts, ignore_index=True)
-            if compatible:
-                judged = _with_rs_names(judged, detector)
+        judged, choices, detector = _judged(tables, method, given, last, step, compatible=compatible)
     if output is not None:
         judged.to_csv(output, index=False)
+    drawn = [] if picture is None else draw(judged, tables, picture)
     about: dict[str, Any] = {"file": counts.name, "last": last, "compatible": compatible}
-    if method == "auto":
-        about |= {"method": "auto", "choices": choices}
-    else:
-        about |= {"method": find_method(method)[0].method, "params": detector.get_params()}
+    if picture is not None:
+        about["drawn"] = drawn
+    about |= (
+        {"method": "auto", "choices": choices}
+        if detector is None
+        else {"method": detector.method, "params": detector.get_params()}
+    )
     if as_json:
         emit({**about, "alarms": int(judged["alarm"].fillna(False).sum()), "points": plain_rows(judged)})
     else:
         _tell(judged, choices, last)
+        if picture is not None:
+            out.print(f"Drawn in {picture}: {', '.join(drawn)}.")
+
+
+def _judged(
+    tables: list[CountTable], method: str, given: dict[str, str], last: int, step: Step, *, compatible: bool
+) -> tuple[pd.DataFrame, list[dict[str, Any]], Detector | None]:
+    """Every week judged, the choices where the method is chosen, and the detector where it is not."""
+    if method == "auto":
+        return *_by_choice(tables, last), None
+    detector = make_detector(method, given, compatible=compatible)
+    parts = []
+    for done, table in enumerate(tables, 1):
+        parts.append(_judge(detector, table, last))
+        step("judging", done, len(tables))
+    judged = pd.concat(parts, ignore_index=True)
+    return (_with_rs_names(judged, detector) if compatible else judged), [], detector
 
 
 def parameters(given: Sequence[str]) -> dict[str, str]:
