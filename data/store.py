@@ -20,7 +20,8 @@ from data import database, tables
 from data.errors import StoreError
 from data.migrate import check_version, current_version, migrate, stored_version
 from data.store_append import Appending, ImportResult, ImportRun, read_log
-from data.store_results import Places, Results
+from data.store_results import Places
+from data.store_signals import SignalRecord
 from data.store_tables import Progress, frame_of
 
 _CASE_KEY: Final = "case_key"
@@ -29,7 +30,7 @@ _CASE_KEY: Final = "case_key"
 __all__ = ["ImportResult", "ImportRun", "Store"]
 
 
-class Store(Places, Results):
+class Store(Places, SignalRecord):
     """One store, open. Make one with `Store.open`, and use it in a `with` block or call `close`."""
 
     def __init__(self, engine: Engine) -> None:

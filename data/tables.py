@@ -216,6 +216,51 @@ signal = Table(
     UniqueConstraint("as_of", "week", "area", "category", "direction"),
 )
 
+# The weeks behind a signal, as they were judged one after the other; what a chart of it shows.
+signal_week = Table(
+    "signal_week",
+    metadata,
+    Column("as_of", BigInteger, primary_key=True),
+    Column("area", String(160), primary_key=True),
+    Column("category", String(160), primary_key=True),
+    Column("week", BigInteger, primary_key=True),  # local Monday 00:00
+    Column("observed", BigInteger),  # null: the week was not recorded
+    Column("expected", Float),  # null: too short a past to say
+    Column("lower", Float),
+    Column("upper", Float),
+    Column("alarm", String(8)),  # rise · silence; null: no signal that week
+    Column("area_reports", BigInteger, nullable=False),  # of all types there that week; the disclosure needs it
+)
+
+# Whether what a signal told of was still there four weeks later, once that is known.
+signal_outcome = Table(
+    "signal_outcome",
+    metadata,
+    Column("signal_id", String(32), primary_key=True),
+    Column("week", BigInteger, nullable=False),
+    Column("area", String(160), nullable=False),
+    Column("category", String(160), nullable=False),
+    Column("direction", String(8), nullable=False),
+    Column("later", String(16), nullable=False),  # lasted · faded
+    Column("known_at", BigInteger, nullable=False),  # as-of of the detection that first could say so
+)
+
+# What became of signals: every step is kept, the newest counts. Never who took it.
+signal_review = Table(
+    "signal_review",
+    metadata,
+    Column("review_id", Integer, primary_key=True, autoincrement=True),
+    Column("signal_id", String(32), nullable=False),
+    Column("week", BigInteger, nullable=False),
+    Column("area", String(160), nullable=False),
+    Column("category", String(160), nullable=False),
+    Column("direction", String(8), nullable=False),
+    Column("status", String(16), nullable=False),  # checked · confirmed · dismissed · acted
+    Column("reason", String(32)),  # a code, for a dismissal
+    Column("recorded_at", BigInteger, nullable=False),
+    Index(None, "signal_id"),
+)
+
 pressure = Table(
     "pressure",
     metadata,

@@ -13,8 +13,12 @@ from typing import Any, Final
 import pandas as pd
 
 from data.errors import StoreError, UsageError
+from models.signals.afterwards import Lasted
+from models.signals.reviews import TurnedOut
+from service._disclosed_weeks import disclose_weeks
 from service.disclosure import AREA_PRESSURE, SIGNAL_FIGURES, disclose, disclose_pressure, disclose_signals
 from service.places import Places
+from service.signal_record import NO_RECORD, SignalRecord
 
 PRESSURE_FIGURES: Final = (
     *("backlog", "inflow_28d", "outflow_28d", "overdue"),
@@ -50,9 +54,25 @@ class Pressure:
 
 
 @dataclass(frozen=True, slots=True)
+class SignalWeek:
+    """One week behind a signal. `week`: the local Monday, seconds in UTC. `state`: shown, withheld or not_recorded.
+    `alarm`: rise or silence where the week was flagged.
+    """
+
+    week: int
+    state: str
+    alarm: str | None
+    observed: Figure
+    expected: Figure
+    lower: Figure
+    upper: Figure
+
+
+@dataclass(frozen=True, slots=True)
 class Signal:
     """A problem type in an area beyond what its past explains. `week`: the local Monday it begins, seconds
-    in UTC.
+    in UTC. `status`: what became of it. `held`, `lasted`: how earlier signals of its kind turned out; None where
+    too few did. `weeks`: those behind it, oldest first.
     """
 
     signal_id: str
@@ -69,6 +89,10 @@ class Signal:
     fdr_level: float
     weeks_running: int
     method: str
+    status: str = "new"
+    held: TurnedOut | None = None
+    lasted: Lasted | None = None
+    weeks: tuple[SignalWeek, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,8 +109,19 @@ class Published:
         """The signals of one area."""
         return tuple(signal for signal in self.signals if signal.area == area)
 
+    def signal(self, signal_id: str) -> Signal | None:
+        """The signal of that id; None where there is none."""
+        return next((signal for signal in self.signals if signal.signal_id == signal_id), None)
 
-def publish(pressure: pd.DataFrame, signals: pd.DataFrame | None, places: Places, *, minimum: int) -> Published:
+
+def publish(
+    pressure: pd.DataFrame,
+    signals: pd.DataFrame | None,
+    places: Places,
+    *,
+    minimum: int,
+    record: SignalRecord = NO_RECORD,
+) -> Published:
     """Disclose what the store computed about areas and offices.
 
     Parameters
@@ -97,6 +132,8 @@ def publish(pressure: pd.DataFrame, signals: pd.DataFrame | None, places: Places
         Its tree of areas says which figures add up to which, its populations which areas stand in first.
     minimum : int
         Smaller counts are withheld, and others with them.
+    record : SignalRecord
+        What stands behind the signals.
 
     Raises
     ------
@@ -114,7 +151,7 @@ def publish(pressure: pd.DataFrame, signals: pd.DataFrame | None, places: Places
             minimum=minimum,
         )
         offices = _disclosed_offices(pressure[pressure["unit_kind"] == "office"], minimum)
-        found = None if signals is None else disclose_signals(signals, areas, parent=places.parents, minimum=minimum)
+        told = () if signals is None else _signals(signals, areas, places, minimum, record)
     except UsageError as error:
         raise StoreError(
             f"The figures of areas cannot be published: {error} Compute them again with `heed signals`."
@@ -124,7 +161,7 @@ def publish(pressure: pd.DataFrame, signals: pd.DataFrame | None, places: Places
         as_of=int(pressure["as_of"].iloc[0]),
         areas=_pressures(areas),
         offices=_pressures(offices),
-        signals=() if found is None else tuple(map(_signal, _rows(found.sort_values(_ORDER)))),
+        signals=told,
     )
 
 
@@ -142,7 +179,24 @@ def _pressures(shown: pd.DataFrame) -> dict[str, Pressure]:
     }
 
 
-def _signal(row: Mapping[str, Any]) -> Signal:
+def _signals(
+    signals: pd.DataFrame, areas: pd.DataFrame, places: Places, minimum: int, record: SignalRecord
+) -> tuple[Signal, ...]:
+    found = disclose_signals(signals, areas, parent=places.parents, minimum=minimum)
+    weeks = disclose_weeks(record.weeks, found, parent=places.parents, minimum=minimum)
+    behind: dict[tuple[str, str], list[SignalWeek]] = {}
+    for row in _rows(weeks.sort_values("week")):
+        behind.setdefault((row["area"], row["category"]), []).append(_week(row))
+    statuses = record.statuses()
+    return tuple(_signal(row, behind, statuses, record) for row in _rows(found.sort_values(_ORDER)))
+
+
+def _signal(
+    row: Mapping[str, Any],
+    behind: Mapping[tuple[str, str], list[SignalWeek]],
+    statuses: Mapping[str, str],
+    record: SignalRecord,
+) -> Signal:
     return Signal(
         signal_id=row["signal_id"],
         week=int(row["week"]),
@@ -152,8 +206,20 @@ def _signal(row: Mapping[str, Any]) -> Signal:
         fdr_level=float(row["fdr_level"]),
         weeks_running=int(row["weeks_running"]),
         method=row["method"],
+        status=statuses.get(row["signal_id"], "new"),
+        held=record.held(row["category"], row["direction"]),
+        lasted=record.lasted(row["direction"], int(row["as_of"])),
+        weeks=tuple(behind.get((row["area"], row["category"]), ())),
         **_figures(row, SIGNAL_FIGURES),
     )
+
+
+def _week(row: Mapping[str, Any]) -> SignalWeek:
+    withheld = row["state"] == "withheld"
+    figures = {
+        name: _figure(row[name], withheld=withheld, digits=0) for name in ("observed", "expected", "lower", "upper")
+    }
+    return SignalWeek(week=int(row["week"]), state=row["state"], alarm=_text(row["alarm"]), **figures)
 
 
 def _rows(frame: pd.DataFrame) -> list[dict[str, Any]]:

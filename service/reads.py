@@ -32,6 +32,7 @@ from service.language import marked
 from service.places import Places, read_places
 from service.published import Published, publish
 from service.settings import Settings
+from service.signal_record import NO_RECORD, SignalRecord
 
 OUTCOME: Final = "late"
 
@@ -269,7 +270,8 @@ def load(store: Store, *, minimum: int) -> Snapshot:
     places = read_places(store)
     pressure = store.read_pressure()
     signals = store.read_signals(int(pressure["as_of"].iloc[0])) if len(pressure) else store.read_signals()
-    published = publish(pressure, signals, places, minimum=minimum)
+    record = SignalRecord.read(store, int(pressure["as_of"].iloc[0])) if len(pressure) else NO_RECORD
+    published = publish(pressure, signals, places, minimum=minimum, record=record)
     return Snapshot(
         version=_version(as_of, cases, places, published),
         as_of=as_of,
@@ -304,6 +306,7 @@ def results_mark(store: Store) -> tuple[Any, ...]:
             newest = select(func.max(table.c.as_of)).scalar_subquery()
             query = select(func.max(table.c.as_of), func.count(), func.sum(measure)).where(table.c.as_of == newest)
             marks += connection.execute(query).one()
+        marks.append(connection.execute(select(func.max(tables.signal_review.c.review_id))).scalar())
     return tuple(marks)
 
 

@@ -17,6 +17,7 @@ from service.cli.signals_detect import detect as detect_in_counts
 from service.detection import Detected, detect
 from service.places import read_places
 from service.published import Figure, Pressure, Published, Signal, publish
+from service.signal_record import SignalRecord
 
 # After four weeks without a single case, the record has ended and the city has not gone quiet.
 _QUIET: Final = 28 * 86_400
@@ -57,6 +58,7 @@ def signals(
             store.read_signals(found.as_of),
             read_places(store),
             minimum=settings().minimum_cell,
+            record=SignalRecord.read(store, found.as_of),
         )
     if as_json:
         emit(as_values(found, published, level))

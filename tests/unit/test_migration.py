@@ -108,14 +108,14 @@ def test_a_store_of_the_second_version_gets_dated_capacities(store, tmp_path):
         connection.execute(text("DROP TABLE office_capacity"))
         _back_to_the_third_version(connection)
         connection.execute(text("UPDATE alembic_version SET version_num = '0002'"))
-    with pytest.raises(StoreError, match=r"Expected a store of version 0004, got 0002\. The next `heed import`"):
+    with pytest.raises(StoreError, match=r"Expected a store of version 0005, got 0002\. The next `heed import`"):
         store._prepare(create=False)
     store._prepare(create=True)
     pd.testing.assert_frame_equal(store.read_events(), before)
     assert store.read_offices()["capacity_per_day"].tolist() == [7.5]
     assert store.read_capacity().empty
     with store.reading() as connection:
-        assert stored_version(connection) == "0004"
+        assert stored_version(connection) == "0005"
 
 
 def test_a_store_of_the_third_version_gets_intervals(store):
@@ -132,7 +132,26 @@ def test_a_store_of_the_third_version_gets_intervals(store):
     assert store.read_remaining_times().empty
 
 
+def test_a_store_of_the_fourth_version_gets_the_record_of_signals(store):
+    """Its signals stay; nobody has looked at them yet."""
+    with store.writing() as connection:
+        _back_to_the_fourth_version(connection)
+        connection.execute(text("UPDATE alembic_version SET version_num = '0004'"))
+    store._prepare(create=True)
+    assert store.read_reviews().empty
+    assert store.read_outcomes().empty
+    step = {"signal_id": "s", "week": 5, "area": "a", "category": "c", "direction": "rise", "status": "checked"}
+    store.add_review(pd.DataFrame([{**step, "reason": None, "recorded_at": 9}] * 2))
+    assert store.read_reviews()["review_id"].tolist() == [1, 2]
+
+
+def _back_to_the_fourth_version(connection) -> None:
+    for table in ("signal_week", "signal_outcome", "signal_review"):
+        connection.execute(text(f"DROP TABLE {table}"))
+
+
 def _back_to_the_third_version(connection) -> None:
+    _back_to_the_fourth_version(connection)
     connection.execute(text("DROP TABLE remaining_time"))
     for column in ("lower", "upper"):
         connection.execute(text(f'ALTER TABLE risk DROP COLUMN "{column}"'))

@@ -144,11 +144,12 @@ def test_only_one_module_reads_the_figures_of_areas_and_it_discloses_them():
         readers[path.name] = {node.attr for node in ast.walk(tree) if isinstance(node, ast.Attribute)} & {
             "read_pressure",
             "read_signals",
+            "read_signal_weeks",
         }
-    assert {name for name, found in readers.items() if found} == {"reads.py"}
+    assert {name for name, found in readers.items() if found} == {"reads.py", "signal_record.py"}
     text = (REPOSITORY / "service" / "reads.py").read_text("utf-8")
     assert text.count("pressure, signals") == 1
-    assert "publish(pressure, signals, places, minimum=minimum)" in text
+    assert "publish(pressure, signals, places, minimum=minimum, record=record)" in text
 
 
 def test_every_area_figure_passes_the_disclosure_function(tmp_path, monkeypatch):

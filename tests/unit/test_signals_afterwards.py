@@ -1,0 +1,101 @@
+"""What the weeks after a signal showed."""
+
+from __future__ import annotations
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from data.errors import InputError
+from models.signals.afterwards import Lasted, afterwards, lasted, lasted_sentence
+from tests.support.weekly import MONDAY, WEEK, weekly
+
+
+def counts_of(values: list[int]):
+    """One area and category, week by week."""
+    return weekly(np.array(values, dtype=np.int64)[:, None], np.array([0]), np.array([0]))
+
+
+def signal(week: int, observed: float, expected: float, *, direction: str = "rise", weeks: int = 1) -> pd.DataFrame:
+    return pd.DataFrame(
+        {
+            "week": [MONDAY + week * WEEK],
+            "area": ["a000"],
+            "category": ["c000"],
+            "direction": [direction],
+            "observed": [observed],
+            "expected": [expected],
+            "method": [f"short_past_{weeks}w"],
+        }
+    )
+
+
+def test_a_rise_that_stays_has_lasted_and_one_that_goes_has_faded():
+    """Usual 4, flagged 12: a mean of 9 keeps five eighths, a mean of 8 keeps half, which is not more than half."""
+    told = afterwards(signal(1, 12, 4), counts_of([4, 12, 9, 9, 10, 8]))
+    assert told.to_dict("records") == [{"later": "lasted", "kept": 0.625}]
+    told = afterwards(signal(1, 12, 4), counts_of([4, 12, 8, 8, 10, 6]))
+    assert told.to_dict("records") == [{"later": "faded", "kept": 0.5}]
+
+
+def test_a_silence_that_stays_has_lasted():
+    """Usual 8, flagged none in two weeks: a mean of 2 keeps three quarters."""
+    told = afterwards(signal(2, 0, 16, direction="silence", weeks=2), counts_of([8, 0, 0, 2, 2, 2, 2]))
+    assert told.to_dict("records") == [{"later": "lasted", "kept": 0.75}]
+
+
+def test_nothing_is_said_too_early():
+    """Three weeks after are not four, whatever they hold."""
+    told = afterwards(signal(1, 12, 4), counts_of([4, 12, 9, 9, 10]))
+    assert told["later"].tolist() == ["too_early"]
+    assert told["kept"].isna().all()
+
+
+def test_weeks_that_were_not_recorded_say_nothing():
+    """One of the four suffices; nor does a series that is no longer there say anything."""
+    counts = counts_of([4, 12, 0, 9, 10, 8])
+    there = np.ones((6, 1), dtype=bool)
+    there[2] = False
+    assert afterwards(signal(1, 12, 4), counts.recorded_as(there))["later"].tolist() == ["not_recorded"]
+    gone = signal(1, 12, 4).assign(area="elsewhere")
+    assert afterwards(gone, counts)["later"].tolist() == ["not_recorded"]
+
+
+def test_only_the_four_weeks_count():
+    """What comes after them changes nothing."""
+    values = [4, 12, 9, 9, 10, 8]
+    first = afterwards(signal(1, 12, 4), counts_of(values))
+    assert first.equals(afterwards(signal(1, 12, 4), counts_of([*values, 0, 500])))
+
+
+def test_by_chance_alone_a_false_alarm_fades():
+    """Calm Poisson series, flagged where a week happens to be high: nine in ten are told to have faded."""
+    rng = np.random.default_rng(2)
+    matrix = rng.poisson(5.0, size=(6, 4_000))
+    flagged = np.flatnonzero(matrix[1] >= 11)
+    counts = weekly(matrix, np.arange(4_000), np.zeros(4_000, dtype=np.int64))
+    signals = pd.concat(
+        [signal(1, float(matrix[1, n]), 5.0).assign(area=counts.series["area"].iloc[n]) for n in flagged],
+        ignore_index=True,
+    )
+    later = afterwards(signals, counts)["later"]
+    assert len(later) > 30
+    assert (later == "faded").mean() >= 0.9
+
+
+def test_missing_columns_are_named():
+    """The message says which."""
+    with pytest.raises(InputError, match="missing: expected, method"):
+        afterwards(signal(1, 12, 4).drop(columns=["expected", "method"]), counts_of([1] * 6))
+
+
+def test_the_share_that_lasted_and_its_sentence():
+    """What cannot be told yet is in neither figure."""
+    assert lasted(pd.Series(["lasted", "faded", "too_early", "lasted", "not_recorded"])) == Lasted(2, 3)
+    assert lasted(pd.Series(["too_early"])) is None
+    assert lasted_sentence(Lasted(1, 4), direction="silence", language="en") == (
+        "Of 4 earlier silences that were signalled, 1 was still there four weeks later."
+    )
+    assert lasted_sentence(Lasted(2, 3), direction="rise", language="zh") == (
+        "以往发出信号的 3 次上升中，2 次在四周后仍然存在。"
+    )
