@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import numpy as np
+import pandas as pd
 import pytest
 
-from models.signals.choice import RULES, choose
+from models.signals.choice import RULES, choose, moved_level
 from models.signals.detectors import make_detector
 
 RNG = np.random.default_rng(2)
@@ -14,8 +15,10 @@ RNG = np.random.default_rng(2)
 @pytest.mark.parametrize(
     ("past", "rule", "method"),
     [
-        (RNG.poisson(5.0, 300), "years_of_past", "farrington_flexible"),
-        (RNG.poisson(0.2, 300), "thin_counts", "bayes"),
+        (RNG.poisson(5.0, 300), "years_of_past", "seasonal"),
+        (RNG.poisson(0.2, 300), "years_of_past", "seasonal"),
+        (RNG.poisson(5.0, 115), "two_years_of_past", "farrington_flexible"),
+        (RNG.poisson(0.2, 115), "thin_counts", "bayes"),
         (RNG.negative_binomial(4.0, 0.2, 60), "restless_months", "ears"),
         (RNG.poisson(16.0, 60), "months_of_past", "bayes"),
         (RNG.poisson(3.0, 9), "too_short", None),
@@ -32,13 +35,44 @@ def test_the_first_rule_that_fits_is_taken(past, rule, method):
 
 
 def test_weeks_before_the_first_count_are_no_past():
-    """A series that began late has the past since then; years are whole ones, five at most."""
+    """A series that began late has the past since then; the regression on all of it takes 123 weeks."""
     past = np.concatenate([np.full(300, np.nan), RNG.poisson(5.0, 12)])
     assert choose(past).code == "months_of_past"
     assert choose(RNG.poisson(5.0, 108).astype(float)).params["years_back"] == 2
-    assert choose(RNG.poisson(5.0, 600).astype(float)).params["years_back"] == 5
+    assert choose(RNG.poisson(5.0, 122).astype(float)).code == "two_years_of_past"
+    assert choose(RNG.poisson(5.0, 123).astype(float)).code == "years_of_past"
 
 
 def test_the_last_rule_fits_everything():
     """No series is left without an answer."""
     assert (RULES[-1].least_weeks, RULES[-1].least_years, RULES[-1].least_mean) == (0, 0, 0.0)
+
+
+def test_the_shortest_past_taken_is_one_the_method_can_judge():
+    """With the fewest weeks that choose it, the seasonal regression does say something."""
+    counts = pd.DataFrame(RNG.poisson(5.0, (124, 1)).astype(float))
+    made = choose(counts[0].to_numpy()[:-1])
+    assert made.method == "seasonal"
+    for more in range(13):
+        longer = pd.DataFrame(RNG.poisson(5.0, (124 + more, 1)).astype(float))
+        assert make_detector(made.method, made.params).detect(longer, last=1)["alarm"].notna().all()
+
+
+def test_a_level_that_moved_leaves_only_the_newest_half_year():
+    """A level doubled a year ago: taken as a past of 26 weeks, and said so. A season or a trend is no such move."""
+    weeks = np.arange(338)
+    doubled = RNG.poisson(np.where(weeks < 286, 10.0, 20.0)).astype(float)
+    made = choose(doubled)
+    assert made.code in {"months_of_past", "restless_months"}
+    assert "338 weeks only 26 weeks" in made.reason
+    season = RNG.poisson(10.0 * np.exp(0.7 * np.cos(2.0 * np.pi * weeks / 52.0) + 0.2 * weeks / 52.0)).astype(float)
+    assert choose(season).code == "years_of_past"
+
+
+def test_calm_series_are_hardly_ever_taken_to_have_moved():
+    """Of 300 series without any move, with a season and over-dispersed, at most 2 %; missing weeks do not matter."""
+    weeks = np.arange(338)[:, None]
+    mean = np.exp(0.5 * np.cos(2.0 * np.pi * weeks / 52.0)) * np.linspace(0.1, 20.0, 300)
+    counts = RNG.negative_binomial(mean / 0.8, 1.0 / 1.8).astype(float)
+    counts[RNG.random(counts.shape) < 0.05] = np.nan
+    assert np.mean([moved_level(one) for one in counts.T]) <= 0.02

@@ -81,7 +81,7 @@ def test_auto_chooses_for_each_series_and_says_why(heed, counts):
     path, _ = counts
     told = json.loads(heed(path, "--json")[1])
     chosen = {one["series"]: (one["rule"], one["method"]) for one in told["choices"]}
-    assert chosen["a"] == chosen["b"] == ("years_of_past", "farrington_flexible")
+    assert chosen["a"] == chosen["b"] == ("years_of_past", "seasonal")
     assert chosen["c"] == ("too_short", None)
     assert told["alarms"] == 1
     _, text, _ = heed(path)
