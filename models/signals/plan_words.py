@@ -1,0 +1,91 @@
+"""A plan in plain words, Chinese and English: what is found, how soon, how often, and at what price."""
+
+from __future__ import annotations
+
+from typing import Final, Literal
+
+import numpy as np
+
+from data.errors import UsageError
+from models.signals.planner import LARGEST_RISE, Plan
+
+Language = Literal["zh", "en"]
+_LANGUAGES: Final = ("zh", "en")
+# Beyond so many years nothing can be said from a simulation of some hundred records.
+_MOST_YEARS: Final = 100
+
+
+def plan_sentence(plan: Plan, *, language: Language) -> str:
+    """The finding in one sentence.
+
+    Examples
+    --------
+    With counts like these (5.0 a week), a rise to 2.7 times the usual is found within 4 weeks in 8 of 10 cases, at
+    about one false alarm in 3 years.
+    """
+    _check(language)
+    smallest = plan.smallest_rise()[0]
+    price = alarms_told(plan.years_between_false_alarms(), language=language)
+    share = _share(plan.power, language)
+    usual = _figure(plan.usual)
+    if language == "en":
+        weeks = "1 week" if plan.weeks == 1 else f"{plan.weeks} weeks"
+        start = f"With counts like these ({usual} a week), "
+        if np.isnan(smallest):
+            rise = f"not even a rise to {LARGEST_RISE:g} times"
+        else:
+            rise = f"a rise to {_figure(smallest)} times"
+        return f"{start}{rise} the usual is found within {weeks} {share}, at {price}."
+    start = f"以这样的数量（每周约 {usual} 件），"
+    if np.isnan(smallest):
+        return f"{start}即使升至平常的 {LARGEST_RISE:g} 倍，也达不到{share}在 {plan.weeks} 周内被发现；{price}。"
+    return f"{start}升至平常的 {_figure(smallest)} 倍时，{share}能在 {plan.weeks} 周内被发现；{price}。"
+
+
+def doubt_sentence(plan: Plan, *, language: Language) -> str | None:
+    """How sure the smallest rise is; None where no interval was worked out or there is nothing to be sure of."""
+    _check(language)
+    smallest, low, high = plan.smallest_rise()
+    if np.isnan(smallest) or np.isnan(low):
+        return None
+    weeks = plan.weeks_of_past
+    if np.isnan(high):
+        return {
+            "en": f"{weeks} weeks leave that open: {_figure(low)} times at least, and perhaps no rise at all.",
+            "zh": f"{weeks} 周的数量还不足以确定：至少 {_figure(low)} 倍，也可能任何升高都发现不了。",
+        }[language]
+    return {
+        "en": f"As far as {weeks} weeks of counts tell, it is {_figure(low)} to {_figure(high)} times (80 % sure).",
+        "zh": f"就 {weeks} 周的数量而言，应在 {_figure(low)} 至 {_figure(high)} 倍之间（把握 80%）。",
+    }[language]
+
+
+def alarms_told(years_between: float, *, language: Language) -> str:
+    """How often a false alarm comes, of one series, in words."""
+    _check(language)
+    english = language == "en"
+    if years_between > _MOST_YEARS:
+        return f"less than one false alarm in {_MOST_YEARS} years" if english else f"{_MOST_YEARS} 年内误报不到一次"
+    if years_between >= 1.5:
+        years = round(years_between)
+        return f"about one false alarm in {years} years" if english else f"约每 {years} 年误报一次"
+    times = round(1.0 / years_between)
+    if times <= 1:
+        return "about one false alarm a year" if english else "约每年误报一次"
+    return f"about {times} false alarms a year" if english else f"约每年误报 {times} 次"
+
+
+def _share(power: float, language: Language) -> str:
+    tenths = power * 10.0
+    if abs(tenths - round(tenths)) < 1e-6:
+        return f"in {round(tenths)} of 10 cases" if language == "en" else f"10 次中有 {round(tenths)} 次"
+    return f"in {power:.1%} of cases" if language == "en" else f"有 {power:.1%} 的把握"
+
+
+def _figure(value: float) -> str:
+    return f"{value:.2g}" if value < 1.0 else f"{value:.1f}" if value < 10.0 else f"{value:.0f}"
+
+
+def _check(language: str) -> None:
+    if language not in _LANGUAGES:
+        raise UsageError("Expected the language 'zh' or 'en'.")
