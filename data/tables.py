@@ -213,6 +213,16 @@ signal = Table(
     Column("fdr_level", Float, nullable=False),
     Column("weeks_running", Integer, nullable=False),
     Column("method", String(64), nullable=False),
+    # Null below: of a detection before these were kept.
+    Column("method_reason", String(32)),
+    Column("weeks_of_past", Integer),
+    Column("category_group", String(160)),  # null too where the category has none
+    Column("level", String(8)),  # series · sum
+    Column("part_kind", String(8)),  # area · category
+    Column("n_parts", Integer),  # of a sum: the areas or categories in it
+    Column("parts_rising", Integer),  # of those, above their share (of a silence: below it)
+    Column("parts_told", Integer),  # signals within it
+    Column("told", Integer),  # 1: within the limits of signals told first
     UniqueConstraint("as_of", "week", "area", "category", "direction"),
 )
 
@@ -276,6 +286,15 @@ pressure = Table(
     Column("usual_low", Float),
     Column("usual_high", Float),
     Column("level", String(8), nullable=False),  # usual · raised · high · unknown, against its own past
+    # Null below: nothing can be said, or measured before these were kept. Each figure with its interval at 80 percent,
+    # and the range that is usual for the same unit.
+    Column("due_14d", BigInteger),  # open cases with a deadline within 14 days
+    *(
+        Column(f"{figure}{end}", Float)
+        # Days of capacity in the backlog; opened over closed in 28 days; of the cases due, those to become late.
+        for figure in ("backlog_days", "flow_ratio", "late_14d")
+        for end in ("", "_low", "_high", "_usual_low", "_usual_high")
+    ),
 )
 
 # The promises of a source's offices and their calendars, as the TOML they were given in (`data.service_clock`).

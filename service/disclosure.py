@@ -43,6 +43,7 @@ import pandas as pd
 
 from data.errors import UsageError
 
+from ._disclosed_signals import SIGNAL_FIGURES, disclose_signals
 from ._disclosure_rules import Flow, PartOf, Relation, Rules, suppressed
 from ._suppression import (
     Column,
@@ -74,24 +75,27 @@ __all__ = [
 # Floors in public statistics run from about 3 to 11; ten also leaves room where a reader knows of some cases.
 MINIMUM: Final = 10
 
+# Estimates with an interval, and with the range that is usual for the unit.
+ESTIMATED: Final = ("backlog_days", "flow_ratio", "late_14d")
+_ENDS: Final = ("", "_low", "_high", "_usual_low", "_usual_high")
+_DAYS, _RATIO, _SOON = (tuple(f"{name}{end}" for end in _ENDS) for name in ESTIMATED)
+
 AREA_PRESSURE: Final = Rules(
     counts=("backlog", "inflow_28d", "outflow_28d", "overdue"),
     attached={
         # A level says on which side of a number the backlog lies.
-        "backlog": ("expected_late", "usual_backlog", "usual_low", "usual_high", "level"),
+        "backlog": ("expected_late", "usual_backlog", "usual_low", "usual_high", "level", *_DAYS, *_SOON),
         # Overdue cases are certain to be late: an expectation of 3.4 says that no more than 3 are overdue.
         "overdue": ("expected_late",),
+        # A ratio or a duration gives one count back to whoever has the other.
+        "inflow_28d": _RATIO,
+        "outflow_28d": (*_RATIO, *_DAYS),
     },
     # The usual range is made of the backlogs of past weeks, which are counts themselves.
-    past_counts=("usual_backlog", "usual_low", "usual_high"),
+    past_counts=("usual_backlog", "usual_low", "usual_high", "late_14d_usual_low", "late_14d_usual_high"),
     relations=(Flow("backlog", "inflow_28d", "outflow_28d"), PartOf("overdue", "backlog")),
     plain=("as_of", "unit_kind", "parent", "name_zh", "name_en", "population", "neighbours"),
 )
-
-# With the expected count, or a good guess of it, a p-value gives the observed count back.
-SIGNAL_FIGURES: Final = ("observed", "expected", "lower", "upper", "p_value", "q_value")
-WEEK: Final = 7 * 86_400
-WINDOW: Final = 28 * 86_400
 
 
 def disclose(
@@ -161,13 +165,16 @@ def disclose_pressure(
 ) -> pd.DataFrame:
     """Apply `disclose` with the rules `AREA_PRESSURE` to area rows of the pressure table, all of one as-of.
 
-    Besides the columns of the table, the names, parent, population and neighbours of an area may come along.
+    How many cases are due within two weeks, `due_14d`, is not shown at all, since it is a part of the backlog
+    beside the overdue ones; what is expected of them falls where they are fewer than the minimum. The names,
+    parent, population and neighbours of an area may come along.
 
     Raises
     ------
     UsageError
         As `disclose`; also if a row is about an office, or the rows are of several as-ofs.
     """
+    pressure = without_few_due(pressure, minimum=minimum)
     AREA_PRESSURE.check_columns(pressure.columns.tolist())
     if not pressure["unit_kind"].eq("area").all():
         raise UsageError("disclose_pressure takes rows with unit_kind 'area' only; leave the offices out.")
@@ -176,63 +183,17 @@ def disclose_pressure(
     return disclose(pressure, AREA_PRESSURE, parent=parent, size=size, minimum=minimum)
 
 
-def disclose_signals(
-    signals: pd.DataFrame,
-    pressure: pd.DataFrame,
-    *,
-    parent: Mapping[str, str | None],
-    minimum: int = MINIMUM,
-) -> pd.DataFrame:
-    """Withhold the figures of weak signals that are small or would give a small one away.
-
-    That a problem type rose or fell silent in an area is always said. By how much is shown only if
-
-    - at least `minimum` cases were observed;
-    - the area's inflow is shown, since a part would bound a withheld whole;
-    - the area is nobody's parent, so that a town's count never stands beside its villages';
-    - the area's inflow less all its shown signals within the 28 days is at least `minimum`. That rest
-      bounds every other problem type there; where it is small, none of the area's signals shows its
-      figures.
-
-    Parameters
-    ----------
-    signals : DataFrame with the columns of the signal table
-        All signals that can be seen together, of any weeks.
-    pressure : DataFrame
-        What `disclose_pressure` returned for the same as-of.
-    parent : mapping of area to parent
-    minimum : int
-        The smallest count that is shown.
-
-    Returns
-    -------
-    DataFrame, same rows, order and index
-        `observed` as `Int64`; the columns of `SIGNAL_FIGURES` null where withheld, and
-        `<column>_suppressed` for each. Everything else, such as direction, weeks running and the
-        false-discovery level, stays.
-
-    Raises
-    ------
-    UsageError
-        If a column is missing, an observed count is null or negative, or `pressure` was not disclosed.
-    """
-    _check_signals(signals, pressure)
-    observed = signals["observed"].astype("Int64")
-    shown = observed.ge(minimum).fillna(False).astype(bool)
-    inflow = pressure.set_index("unit")["inflow_28d"].dropna().astype("int64")
-    shown &= signals["area"].isin(inflow.index) & ~signals["area"].isin([*parent.values()])
-    if shown.any():
-        begin = int(pressure["as_of"].iloc[0]) - WINDOW
-        within = signals.loc[shown & (signals["week"] + WEEK > begin)]
-        # One week of one problem type may be flagged at several as-ofs: these are the same cases.
-        counted = within.groupby(["area", "week", "category"])["observed"].max().groupby(level="area").sum()
-        rest = inflow.reindex(counted.index) - counted.astype("int64")
-        shown &= ~signals["area"].isin(rest.index[rest < minimum])
-    result = signals.assign(observed=observed)
-    for column in SIGNAL_FIGURES:
-        result[column] = result[column].where(shown)
-        result[suppressed(column)] = ~shown
-    return result
+def without_few_due(pressure: pd.DataFrame, *, minimum: int) -> pd.DataFrame:
+    """The table without `due_14d`, and with the figures about those cases withheld where they are few."""
+    if "due_14d" not in pressure.columns:
+        return pressure
+    few = pressure["due_14d"].lt(minimum).fillna(value=False).astype(bool)
+    few &= pressure["late_14d"].notna()
+    figures: dict[str, Any] = {}
+    for column in _SOON:
+        figures[column] = pressure[column].mask(few)
+        figures[suppressed(column)] = few
+    return pressure.drop(columns="due_14d").assign(**figures)
 
 
 def _tree(units: pd.Series[Any], parent: Mapping[str, str | None], size: Mapping[str, float]) -> Tree:
@@ -332,14 +293,3 @@ def _apply(frame: pd.DataFrame, hidden: Mapping[str, Hidden], rules: Rules, mini
         shown[column] = frame[column].mask(flags[column])
     shown |= {suppressed(column): withheld for column, withheld in flags.items()}
     return pd.DataFrame(shown, index=frame.index)
-
-
-def _check_signals(signals: pd.DataFrame, pressure: pd.DataFrame) -> None:
-    missing = sorted({"area", "category", "week", *SIGNAL_FIGURES} - set(signals.columns))
-    if missing:
-        raise UsageError(f"the signals have no column {', '.join(missing)}.")
-    if suppressed("inflow_28d") not in pressure.columns:
-        raise UsageError("the pressure has not passed disclose_pressure; pass what that returned.")
-    if pressure["as_of"].nunique() > 1:
-        raise UsageError(f"the pressure is of {pressure['as_of'].nunique()} as-ofs; select one first.")
-    _counts(signals, "observed")

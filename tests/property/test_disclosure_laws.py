@@ -7,7 +7,7 @@ import pandas as pd
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from service.disclosure import AREA_PRESSURE, MINIMUM, Rules, disclose, disclose_pressure, disclose_signals
+from service.disclosure import AREA_PRESSURE, ESTIMATED, MINIMUM, Rules, disclose, disclose_pressure, disclose_signals
 from tests.support.attacker import COUNTS, IMPLIED, Table, random_table
 
 RULES = Rules(
@@ -89,6 +89,7 @@ def as_pressure(table: Table) -> pd.DataFrame:
         usual_low=frame["backlog"] * 0.5,
         usual_high=frame["backlog"] * 1.5,
         level="usual",
+        **{f"{name}{end}": 3.0 for name in ESTIMATED for end in ("", "_low", "_high", "_usual_low", "_usual_high")},
     )
 
 
@@ -109,6 +110,14 @@ def test_signals_shown_beside_the_pressure_leave_no_small_rest(table, seed):
     shown = disclose_signals(signals, areas, parent=table.parent).dropna(subset="observed")
     assert (shown["observed"] >= MINIMUM).all()
     recent = shown[shown["week"] + WEEK > NOW - 4 * WEEK].groupby("area")["observed"].sum()
-    rest = areas.set_index("unit")["inflow_28d"].reindex(recent.index) - recent
+    bottom = set(table.bottom())
+    single = recent[recent.index.isin(bottom)]
+    rest = areas.set_index("unit")["inflow_28d"].reindex(single.index) - single
     assert (rest >= MINIMUM).all()
-    assert set(shown["area"]) <= set(table.bottom())
+    for area, category in shown.loc[~shown["area"].isin(bottom), ["area", "category"]].itertuples(index=False):
+        inside = [one for one in table.bottom(area) if one != area]
+        claimed = shown[shown["area"].isin([*inside, area])]["observed"].sum()
+        counts = [inflow[one] for one in inside]
+        # Wherever the largest of its parts is left out, the others could have had all of it.
+        assert claimed <= sum(counts) - max(counts)
+        assert not (shown["area"].isin(inside) & shown["category"].eq(category)).any()

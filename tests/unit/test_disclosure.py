@@ -7,6 +7,7 @@ import pytest
 
 from data.errors import UsageError
 from service.disclosure import (
+    ESTIMATED,
     MINIMUM,
     SIGNAL_FIGURES,
     Flow,
@@ -552,9 +553,39 @@ def pressure(**changes: object) -> pd.DataFrame:
             "usual_low": [8.0, 40.0, None, 50.0],
             "usual_high": [60.0, 70.0, None, 70.0],
             "level": ["usual", "usual", "unknown", "high"],
+            "due_14d": [10, 20, 30, 9],
         }
     )
-    return frame.assign(**changes)
+    ends = ("", "_low", "_high", "_usual_low", "_usual_high")
+    estimates = {f"{name}{end}": [12.0, 13.5, 14.0, 20.0] for name in ESTIMATED for end in ends}
+    return frame.assign(**{**estimates, **changes})
+
+
+def test_what_is_expected_of_few_cases_due_soon_is_withheld():
+    """Mill has 9 cases due within two weeks: how many become late is withheld, and how many are due shown nowhere."""
+    shown = disclose_pressure(pressure(overdue=[30, 30, 30, 30]), parent={}).set_index("unit")
+    assert "due_14d" not in shown.columns
+    assert shown["late_14d"].isna().tolist() == [False, False, False, True]
+    assert shown["late_14d_high_suppressed"].tolist() == [False, False, False, True]
+    assert shown["backlog_days"].notna().all()
+
+
+def test_a_ratio_falls_with_either_of_its_counts():
+    """With the inflow and the ratio of both the outflow could be worked out."""
+    frame = pressure(inflow_28d=[41, 50, 60, 80], outflow_28d=[40, 45, 55, 5])
+    shown = disclose_pressure(frame, parent={}).set_index("unit")
+    withheld = shown["outflow_28d"].isna() | shown["inflow_28d"].isna()
+    assert withheld.any()
+    assert shown["flow_ratio"].isna().tolist() == withheld.tolist()
+    assert shown["backlog_days"].isna().tolist() == (shown["outflow_28d"].isna() | shown["backlog"].isna()).tolist()
+
+
+def test_a_small_usual_number_of_late_cases_is_withheld_by_itself():
+    """It is a count of another fortnight."""
+    frame = pressure(late_14d_usual_low=[4.0, 13.0, 14.0, 20.0], overdue=[30] * 4, due_14d=[30] * 4)
+    shown = disclose_pressure(frame, parent={}).set_index("unit")
+    assert shown["late_14d_usual_low"].isna().tolist() == [True, False, False, False]
+    assert shown["late_14d"].notna().all()
 
 
 def test_a_small_number_of_overdue_cases_withholds_what_bounds_it_and_nothing_else():
@@ -666,6 +697,55 @@ def test_a_signal_of_an_area_with_parts_or_without_pressure_shows_no_figures():
     areas = disclose_pressure(pressure(), parent={})
     assert disclose_signals(signals(), areas, parent={"pier": "dock"})["observed_suppressed"].iloc[0]
     assert disclose_signals(signals(area="pond"), areas, parent={})["observed_suppressed"].all()
+
+
+TOWN = {"dock": "bay", "hill": "bay", "lake": "bay", "mill": "vale"}
+
+
+def sums(**changes: object) -> pd.DataFrame:
+    """A signal of the town of bay and one of the whole city."""
+    frame = signals(area=["bay", "*", "mill"], category=["drain", "drain", "lift"], observed=[40, 90, 12])
+    return frame.assign(**{"category_group": None, **changes})
+
+
+def test_a_town_shows_its_figures_where_no_village_within_does():
+    """151 came to bay, 60 of them to lake: up to 91 could all be elsewhere. The city stands beside bay and does not."""
+    areas = disclose_pressure(pressure(), parent={})
+    shown = disclose_signals(sums(), areas, parent=TOWN)
+    assert shown["observed_suppressed"].tolist() == [False, True, False]
+    village = disclose_signals(sums(area=["bay", "*", "hill"], category="drain"), areas, parent=TOWN)
+    assert village["observed_suppressed"].tolist() == [True, True, False]
+
+
+def test_a_town_shows_no_figure_that_one_village_must_have_a_part_of():
+    """Of 92 at least one came to lake, wherever the others came to; of 91 perhaps none did."""
+    areas = disclose_pressure(pressure(), parent={})
+    for observed, withheld in ((91, False), (92, True)):
+        shown = disclose_signals(sums(observed=[observed, 90, 12]), areas, parent=TOWN)
+        assert shown["observed_suppressed"].iloc[0] == withheld
+
+
+def test_what_is_shown_within_a_town_takes_room_from_it():
+    """With 20 drains shown in dock, 71 lifts are left room for elsewhere than in lake, and 72 are not."""
+    areas = disclose_pressure(pressure(), parent={})
+    for observed, withheld in ((71, False), (72, True)):
+        both = sums(area=["bay", "dock", "mill"], category=["lift", "drain", "lift"], observed=[observed, 20, 12])
+        assert disclose_signals(both, areas, parent=TOWN)["observed_suppressed"].tolist() == [withheld, False, False]
+
+
+def test_a_group_of_types_never_stands_beside_one_of_them():
+    """Neither in the same village nor in the town above it."""
+    areas = disclose_pressure(pressure(), parent={})
+    grouped = {"category": ["drain", "water", "water"], "category_group": ["water", None, None]}
+    same = sums(area=["dock", "dock", "bay"], observed=[14, 20, 40], **grouped)
+    assert disclose_signals(same, areas, parent=TOWN)["observed_suppressed"].tolist() == [False, True, True]
+
+
+def test_the_whole_city_shows_its_figures_where_nothing_within_does():
+    """It has no parent to be found by: every area lies in it."""
+    areas = disclose_pressure(pressure(), parent={})
+    shown = disclose_signals(sums(area=["*", "pond", "pond"]), areas, parent={})
+    assert shown["observed_suppressed"].tolist() == [False, True, True]
 
 
 def test_signals_without_rows_or_without_pressure_pass():

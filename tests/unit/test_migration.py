@@ -108,14 +108,14 @@ def test_a_store_of_the_second_version_gets_dated_capacities(store, tmp_path):
         connection.execute(text("DROP TABLE office_capacity"))
         _back_to_the_third_version(connection)
         connection.execute(text("UPDATE alembic_version SET version_num = '0002'"))
-    with pytest.raises(StoreError, match=r"Expected a store of version 0005, got 0002\. The next `heed import`"):
+    with pytest.raises(StoreError, match=r"Expected a store of version 0006, got 0002\. The next `heed import`"):
         store._prepare(create=False)
     store._prepare(create=True)
     pd.testing.assert_frame_equal(store.read_events(), before)
     assert store.read_offices()["capacity_per_day"].tolist() == [7.5]
     assert store.read_capacity().empty
     with store.reading() as connection:
-        assert stored_version(connection) == "0005"
+        assert stored_version(connection) == "0006"
 
 
 def test_a_store_of_the_third_version_gets_intervals(store):
@@ -145,9 +145,43 @@ def test_a_store_of_the_fourth_version_gets_the_record_of_signals(store):
     assert store.read_reviews()["review_id"].tolist() == [1, 2]
 
 
+def test_a_store_of_the_fifth_version_gets_pressure_with_intervals(store):
+    """Its pressure stays; days, ratios and what becomes late soon are null, for nobody measured them."""
+    counts = {"backlog": 9, "inflow_28d": 5, "outflow_28d": 4, "overdue": 1, "level": "usual"}
+    store.write_pressure(pd.DataFrame([{"as_of": 5, "unit_kind": "area", "unit": "a", **counts}]))
+    with store.writing() as connection:
+        _back_to_the_fifth_version(connection)
+        connection.execute(text("UPDATE alembic_version SET version_num = '0005'"))
+    store._prepare(create=True)
+    kept = store.read_pressure()
+    assert kept["backlog"].tolist() == [9]
+    assert kept[list(_PRESSURE_ADDED)].isna().all(axis=None)
+
+
+_PRESSURE_ADDED = (
+    "due_14d",
+    *(
+        f"{figure}{end}"
+        for figure in ("backlog_days", "flow_ratio", "late_14d")
+        for end in ("", "_low", "_high", "_usual_low", "_usual_high")
+    ),
+)
+
+
+def _back_to_the_fifth_version(connection) -> None:
+    for column in _PRESSURE_ADDED:
+        connection.execute(text(f'ALTER TABLE pressure DROP COLUMN "{column}"'))
+
+
 def _back_to_the_fourth_version(connection) -> None:
+    _back_to_the_fifth_version(connection)
     for table in ("signal_week", "signal_outcome", "signal_review"):
         connection.execute(text(f"DROP TABLE {table}"))
+    for column in (
+        *("method_reason", "weeks_of_past", "category_group", "level", "part_kind"),
+        *("n_parts", "parts_rising", "parts_told", "told"),
+    ):
+        connection.execute(text(f'ALTER TABLE signal DROP COLUMN "{column}"'))
 
 
 def _back_to_the_third_version(connection) -> None:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import sqlalchemy as sa
 from alembic import op
 
@@ -12,6 +14,8 @@ depends_on = None
 
 
 def upgrade() -> None:
+    for name, kind in _ADDED:
+        op.add_column("signal", sa.Column(name, kind, nullable=True))
     op.create_table(
         "signal_week",
         sa.Column("as_of", sa.BigInteger(), nullable=False),
@@ -45,6 +49,19 @@ def upgrade() -> None:
         sa.PrimaryKeyConstraint("review_id", name="pk_signal_review"),
     )
     op.create_index("ix_signal_review_signal_id", "signal_review", ["signal_id"])
+
+
+_ADDED: tuple[tuple[str, Any], ...] = (
+    ("method_reason", sa.String(32)),
+    ("weeks_of_past", sa.Integer()),
+    ("category_group", sa.String(160)),
+    ("level", sa.String(8)),
+    ("part_kind", sa.String(8)),
+    ("n_parts", sa.Integer()),
+    ("parts_rising", sa.Integer()),
+    ("parts_told", sa.Integer()),
+    ("told", sa.Integer()),
+)
 
 
 def _signal_key() -> tuple[sa.Column[object], ...]:
