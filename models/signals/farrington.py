@@ -16,16 +16,17 @@ Noufaily et al. (2013), Statistics in Medicine 32:1206.
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from collections.abc import Iterator
+from dataclasses import dataclass
 from typing import Final, Literal
 
 import numpy as np
-from scipy import stats
+from scipy import special, stats
 
 from data.errors import UsageError
-from models.signals.distribution import count_quantile, count_tail
-from models.signals.glm import Bools, Floats, Ints, SeasonalFit, fit_seasonal
+from models.signals.glm import Bools, Floats, Ints, SeasonalCounts, SeasonalFit, outbreak_weights
 from models.signals.reference_weeks import Dates, ReferenceWeeks, clock_of, reference_weeks
+from models.signals.tails import smallest_count, upper_tail
 
 Threshold = Literal["predictive", "nb_plugin", "muan", "delta"]
 
@@ -48,7 +49,8 @@ class FarringtonSettings:
     - a season without a case has the limit that the regression gives a mean of almost nothing: any case is an alarm,
       or, with "muan", none ever is. The corrected mode asks what a season of as many weeks without a case leaves
       possible (Jeffreys' prior);
-    - where the first reference week is missing, the time of the week judged is counted from the first one present.
+    - where the first reference week of a dated series is missing, the time of the week judged is counted from the first
+      one present.
     """
 
     years_back: int = 5
@@ -99,9 +101,16 @@ class _Model:
     slope_p: Floats
     fitted: Bools  # the regression converged
 
+    def put(self, rows: Ints, other: _Model) -> None:
+        """Take the series `rows` from another model."""
+        for name in _Model.__slots__:
+            getattr(self, name)[rows] = getattr(other, name)
+
 
 # A trend needs three years: over two, a line cannot be told from a difference between two seasons.
 _TREND_YEARS: Final = 3
+# Series judged together: enough to share the cost of a call of NumPy, few enough for their weeks to stay in the cache.
+_BLOCK: Final = 512
 
 
 def farrington_flexible(
@@ -143,81 +152,91 @@ def farrington_flexible(
         dates=dates,
         period=period,
     )
-    past = _Past.of(
+    past = _Past(
         counts,
         at,
         reference,
         clock_of(len(counts), dates),
         population if settings.population_offset else None,
-        settings.compatible,
+        settings.compatible and dates is not None,
     )
     # Series without a case, or that run away, end in NaN; they are expected, and no reason for a warning.
     with np.errstate(divide="ignore", invalid="ignore", over="ignore", under="ignore"):
-        return _judge(counts, at, past, _choose_trend(past, settings), settings)
+        parts = [_choose_trend(block, settings) for block in past.blocks()]
+        whole = _Model(*(np.concatenate([getattr(part, name) for part in parts]) for name in _Model.__slots__))
+        return _judge(counts, at, past, whole, settings)
 
 
-@dataclass(frozen=True, slots=True)
 class _Past:
-    """The reference weeks of all series as the regression takes them; (n_series, n_points) where not said."""
+    """The reference weeks of all series: which they are, and what a judgement needs of them besides the regression."""
 
-    counts: Floats  # 0 where missing
-    present: Bools
-    seasons: Ints  # (n_points,)
-    times: Floats  # (n_points,) steps since the first reference week
-    offset: Floats
-    time_now: Floats  # (n_series,)
-    offset_now: Floats  # (n_series,)
-
-    @classmethod
-    def of(
-        cls,
+    def __init__(
+        self,
         counts: Floats,
         at: int,
         reference: ReferenceWeeks,
         clock: Floats,
         population: Floats | None,
-        compatible: bool,
-    ) -> _Past:
-        past = counts[reference.rows].T
+        from_first_present: bool,
+    ) -> None:
+        self.counts, self.at, self.reference, self.population = counts, at, reference, population
+        self.from_first_present = from_first_present
+        self.times = clock[reference.rows] - clock[reference.rows[0]]
+        self.now = float(clock[at] - clock[reference.rows[0]])
+        n_series = counts.shape[1]
+        # Cases and weeks (there are) of the season of the week judged, and cases in all reference weeks; (n_series,).
+        self.in_season, self.weeks_in_season, self.cases = (np.empty(n_series) for _ in range(3))
+
+    def blocks(self) -> Iterator[_Block]:
+        """The series a block at a time, as the regression takes them."""
+        n_series = self.counts.shape[1]
+        # A table without series has a block without series.
+        for begin in range(0, max(n_series, 1), _BLOCK):
+            yield self._block(slice(begin, begin + _BLOCK))
+
+    def _block(self, columns: slice) -> _Block:
+        rows, season = self.reference.rows, self.reference.seasons == 0
+        past = np.ascontiguousarray(self.counts[rows, columns].T)
         present = ~np.isnan(past)
-        times = clock[reference.rows] - clock[reference.rows[0]]
-        time_now = np.full(len(past), clock[at] - clock[reference.rows[0]])
-        if compatible:
-            # The R package counts the time of the week judged from the first value present, that of the fit from the
-            # first reference week; the two differ where the first value is missing.
-            time_now -= times[np.argmax(present, axis=1)]
-        offset, offset_now = np.zeros_like(past), np.zeros(len(past))
-        if population is not None:
-            heads = population[reference.rows].T
+        time_now = np.full(len(past), self.now)
+        if self.from_first_present:
+            # With dates, the R package counts the time of the week judged from the first value present, that of the fit
+            # from the first reference week; the two differ where the first value is missing.
+            time_now -= self.times[np.argmax(present, axis=1)]
+        offset, offset_now = None, np.zeros(len(past))
+        if self.population is not None:
+            heads, heads_now = self.population[rows, columns].T, self.population[self.at, columns]
             # Where nobody lives, nothing can be counted per head.
             present &= heads > 0.0
             offset = np.log(np.where(present, heads, 1.0))
-            offset_now = np.log(np.where(population[at] > 0.0, population[at], np.nan))
-        return cls(np.where(present, past, 0.0), present, reference.seasons, times, offset, time_now, offset_now)
+            offset_now = np.log(np.where(heads_now > 0.0, heads_now, np.nan))
+        weights = None
+        self.weeks_in_season[columns] = np.count_nonzero(season)
+        if not present.all():
+            weights = present.astype(float)
+            past = np.where(present, past, 0.0)
+            self.weeks_in_season[columns] = weights[:, season].sum(axis=1)
+        self.in_season[columns], self.cases[columns] = past[:, season].sum(axis=1), past.sum(axis=1)
+        model = SeasonalCounts(past, self.reference.seasons, self.times, offset)
+        return _Block(model, weights, time_now, offset_now)
 
-    def in_season(self) -> Floats:
-        """Cases in the reference weeks of the season of the week judged; (n_series,)."""
-        cases: Floats = self.counts[:, self.seasons == 0].sum(axis=1)
-        return cases
 
-    def weeks_in_season(self) -> Floats:
-        """How many of those weeks there are; (n_series,)."""
-        weeks: Floats = self.present[:, self.seasons == 0].sum(axis=1).astype(float)
-        return weeks
+@dataclass(frozen=True, slots=True)
+class _Block:
+    """Some series, as the regression takes them."""
 
-    def rows(self, rows: Ints) -> _Past:
+    model: SeasonalCounts
+    present: Floats | None  # (n_series, n_points) 0 where missing; None: nothing is
+    time_now: Floats  # (n_series,)
+    offset_now: Floats  # (n_series,)
+
+    def rows(self, rows: Ints) -> _Block:
         """The same for some of the series."""
-        return replace(
-            self,
-            counts=self.counts[rows],
-            present=self.present[rows],
-            offset=self.offset[rows],
-            time_now=self.time_now[rows],
-            offset_now=self.offset_now[rows],
-        )
+        present = None if self.present is None else self.present[rows]
+        return _Block(self.model.rows(rows), present, self.time_now[rows], self.offset_now[rows])
 
 
-def _choose_trend(past: _Past, settings: FarringtonSettings) -> _Model:
+def _choose_trend(past: _Block, settings: FarringtonSettings) -> _Model:
     """Keep the trend where it is significant and does not lead beyond what was ever seen; drop it elsewhere."""
     if not settings.trend or settings.years_back < _TREND_YEARS:
         return _fit(past, settings, trend=False)
@@ -225,58 +244,39 @@ def _choose_trend(past: _Past, settings: FarringtonSettings) -> _Model:
     significant = straight.slope_p < settings.trend_level
     if settings.trend_level >= 1.0:
         significant = straight.fitted
-    dropped = np.flatnonzero(~(significant & (np.exp(straight.log_mean) <= past.counts.max(axis=1))))
+    most = past.model.counts.max(axis=1, initial=0.0)
+    dropped = np.flatnonzero(~(significant & (np.exp(straight.log_mean) <= most)))
     if len(dropped):
-        level = _fit(past.rows(dropped), settings, trend=False)
-        for name in _Model.__slots__:
-            getattr(straight, name)[dropped] = getattr(level, name)
+        straight.put(dropped, _fit(past.rows(dropped), settings, trend=False))
     return straight
 
 
-def _fit(past: _Past, settings: FarringtonSettings, *, trend: bool) -> _Model:
+def _fit(past: _Block, settings: FarringtonSettings, *, trend: bool) -> _Model:
     """Fit, weight past outbreaks down, fit again; reduce to what a judgement needs."""
-    times = past.times if trend else None
-    weights = past.present.astype(float)
     settle = not settings.compatible
-    fit = fit_seasonal(past.counts, past.seasons, times, weights, past.offset, settle=settle)
+    fit = past.model.fit(past.present, trend=trend, settle=settle)
     if settings.reweight:
-        weights = _outbreak_weights(past, fit, settings.residual_threshold)
-        safe = np.where(np.isfinite(weights), weights, past.present)
-        fit = fit_seasonal(past.counts, past.seasons, times, safe, past.offset, settle=settle)
+        weights = outbreak_weights(past.model, fit, past.present, settings.residual_threshold)
+        fit = past.model.fit(weights, trend=trend, settle=settle, start=fit.slope)
     dispersion = np.maximum(fit.dispersion, 1.0)
-    scale = _reported_dispersion(past.counts, fit, weights, settings)
+    scale = _reported_dispersion(fit, settings)
     t = np.abs(fit.slope) * np.sqrt(fit.slope_information / scale)
     return _Model(
         log_mean=fit.log_mean(past.time_now) + past.offset_now,
         standard_error=np.sqrt(fit.variance(past.time_now) * scale),
         dispersion=dispersion,
         slope=fit.slope,
-        slope_p=2.0 * stats.t.sf(t, fit.residual_df),
+        slope_p=2.0 * special.stdtr(fit.residual_df, -t) if trend else np.full(len(t), np.nan),
         fitted=fit.converged,
     )
 
 
-def _reported_dispersion(counts: Floats, fit: SeasonalFit, weights: Floats, settings: FarringtonSettings) -> Floats:
+def _reported_dispersion(fit: SeasonalFit, settings: FarringtonSettings) -> Floats:
     """The dispersion behind standard errors and the trend's test."""
     if not settings.compatible:
         return np.maximum(fit.dispersion, 1.0)
-    if not settings.reweight:
-        return fit.dispersion
     # As the R package has it: prior weights in place of the working weights, whether any week was weighted down or not.
-    relative = (counts - fit.mean) / fit.mean
-    dispersion: Floats = (weights * relative**2).sum(axis=1) / fit.residual_df
-    return dispersion
-
-
-def _outbreak_weights(past: _Past, fit: SeasonalFit, threshold: float) -> Floats:
-    """Weights that fall with the square of the Anscombe residual above `threshold`; they sum to the number of weeks."""
-    y, mean = past.counts, fit.mean
-    dispersion = np.maximum(fit.dispersion, 1.0)[:, None]
-    residual = 1.5 * (y ** (2 / 3) - mean ** (2 / 3)) / mean ** (1 / 6)
-    residual /= np.sqrt(dispersion * (1.0 - fit.leverage))
-    raw = np.where(residual > threshold, residual**-2.0, 1.0) * past.present
-    weights: Floats = raw * (past.present.sum(axis=1) / raw.sum(axis=1))[:, None]
-    return weights
+    return fit.prior_dispersion if settings.reweight else fit.dispersion
 
 
 def _judge(counts: Floats, at: int, past: _Past, model: _Model, settings: FarringtonSettings) -> FarringtonResult:
@@ -284,8 +284,8 @@ def _judge(counts: Floats, at: int, past: _Past, model: _Model, settings: Farrin
     expected = np.exp(model.log_mean)
     mean_used, lower, upper, p_value = _limit(observed, expected, model, settings)
     if not settings.compatible:
-        empty = model.fitted & (past.in_season() == 0.0)
-        nothing = _limit_of_nothing(observed, past.weeks_in_season(), settings.alpha)
+        empty = model.fitted & (past.in_season == 0.0)
+        nothing = _limit_of_nothing(observed, past.weeks_in_season, settings.alpha)
         mean_used, lower, upper, p_value = (
             np.where(empty, known, usual)
             for known, usual in zip(nothing, (mean_used, lower, upper, p_value), strict=True)
@@ -314,7 +314,7 @@ def _judge(counts: Floats, at: int, past: _Past, model: _Model, settings: Farrin
         trend=(~np.isnan(model.slope)).astype(float) + lost,
         slope=model.slope,
         standard_error=model.standard_error,
-        cases_in_past=past.counts.sum(axis=1),
+        cases_in_past=past.cases,
         enough=enough,
     )
 
@@ -339,8 +339,8 @@ def _limit(
         variance = model.dispersion * mean
     if settings.threshold == "predictive":
         variance = variance + (expected * model.standard_error) ** 2
-    lower, upper = (count_quantile(p, mean, variance) for p in (settings.alpha, 1.0 - settings.alpha))
-    return mean, lower, upper, count_tail(observed, mean, variance)
+    lower, upper = (smallest_count(p, mean, variance) for p in (settings.alpha, 1.0 - settings.alpha))
+    return mean, lower, upper, upper_tail(observed, mean, variance)
 
 
 def power_limit(
@@ -362,5 +362,5 @@ def _limit_of_nothing(observed: Floats, weeks: Floats, alpha: float) -> tuple[Fl
     """The same after so many weeks without any case: the posterior of a Poisson mean, from Jeffreys' prior."""
     mean = 0.5 / np.maximum(weeks, 1.0)
     variance = mean * (1.0 + 1.0 / np.maximum(weeks, 1.0))
-    upper = count_quantile(1.0 - alpha, mean, variance)
-    return mean, np.zeros_like(mean), upper, count_tail(observed, mean, variance)
+    upper = smallest_count(1.0 - alpha, mean, variance)
+    return mean, np.zeros_like(mean), upper, upper_tail(observed, mean, variance)

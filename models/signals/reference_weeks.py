@@ -40,7 +40,8 @@ def reference_weeks(
 
     The weeks within `half_window` of the same date in each earlier year form one season (0). What lies between two
     such windows is cut into `seasons` - 1 further ones, the longer ones first. With `seasons` = 1 only the windows
-    count. The newest `weeks_left_out` weeks are left out, so that a rise under way does not explain itself.
+    count. The newest `weeks_left_out` weeks are left out, so that a rise under way does not explain itself; weeks just
+    before `at` and within `half_window` that are not left out count as season 0 too.
 
     Parameters
     ----------
@@ -62,6 +63,7 @@ def reference_weeks(
             f"but there are {at} weeks. Use a shorter past (years_back) or the method for short pasts."
         )
     levels = np.full(at + 1, -1, dtype=np.int64)
+    levels[max(at - half, 0) :] = 0
     for newer, older in pairwise(anchors):
         levels[older - half : older + half + 1] = 0
         if seasons > 1:
@@ -83,6 +85,16 @@ def clock_of(n_weeks: int, dates: Dates | None) -> Floats:
     days = dates.astype("datetime64[D]").astype(np.int64)
     clock: Floats = (days - days[0]) / (days[1] - days[0])
     return clock
+
+
+def earlier(dates: Dates, rows: int) -> Dates:
+    """The dates with `rows` more before the first, as far apart as the first two; months where these are a month."""
+    days = dates.astype("datetime64[D]")
+    step = (days[1] - days[0]).astype(np.int64)
+    if 28 <= step <= 31 and step != 28:
+        months = days[0].astype("datetime64[M]") - np.arange(rows, 0, -1)
+        return np.concatenate([months.astype("datetime64[D]") + (days[0] - days[0].astype("datetime64[M]")), days])
+    return np.concatenate([days[0] - step * np.arange(rows, 0, -1), days])
 
 
 def _anchors(at: int, years: int, dates: Dates | None, period: int) -> list[int]:

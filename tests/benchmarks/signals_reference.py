@@ -2,6 +2,9 @@
 
 `python -m tests.benchmarks.signals_reference` prints a table by file and setting: points compared, the worst relative
 difference, values and alarms that differ. The guarantee of the same name asks that there be none.
+
+With `--behaviours [WEEKS]`: what our corrected mode, the default, changes on the newest weeks (30) of the same series
+and settings, by each behaviour of R that reads like a defect or needs knowing.
 """
 
 from __future__ import annotations
@@ -17,6 +20,7 @@ import numpy as np
 import pandas as pd
 
 from models.signals.detectors import Detector, make_detector
+from models.signals.reference_weeks import reference_weeks
 
 REFERENCE = Path(__file__).parents[2].parent / "shared" / "reference" / "weak_signals"
 FOLDER = REFERENCE / "r_surveillance"
@@ -171,10 +175,138 @@ def scenario_agreements(weeks: int = _WEEKS, replicates: int = 10) -> Iterator[A
         yield Agreement("noufaily42", name, theirs.size, theirs.size, float(relative.max()), off, int(differ.sum()))
 
 
+@dataclass(frozen=True)
+class Change:
+    """What the corrected mode changes at the points that one of R's behaviours touches."""
+
+    number: int
+    behaviour: str
+    points: int  # touched by it
+    differ: int  # of them: the figure named in `column` differs by more than TOLERANCE, or is known in one mode alone
+    column: str
+    largest: float  # relative difference of that figure, where both modes have one
+    bound: float  # the same of the upper limit
+    alarms: int
+    trends: int
+
+
+def both_modes(setting: str, weeks: int) -> pd.DataFrame:
+    """The newest points of a setting, judged in both modes: columns of the result, `_r` for the compatible mode."""
+    about = settings()[setting]
+    results = _file(str(about["file"]))
+    results = results[results["setting"] == setting]
+    control: dict[str, object] = about["control"]  # type: ignore[assignment]
+    parts = []
+    for _, counts, population, period, first in tables(results):
+        found = {}
+        for compatible in (False, True):
+            detector = make_detector(str(about["function"]), {**control, "period": period}, compatible=True)
+            detector.set_params(compatible=compatible)
+            last = min(len(counts) - first + 1, weeks)
+            found[compatible] = detector.detect(counts, last=last, population=population)
+        theirs = found[True].drop(columns=["series", "week", "method"]).add_suffix("_r")
+        part = pd.concat([found[False], theirs], axis=1)
+        if "dispersion" in part:
+            part["shifted"] = _first_missing(control, counts, period, part)
+        parts.append(part)
+    return pd.concat(parts, ignore_index=True).assign(setting=setting)
+
+
+def _first_missing(control: dict[str, object], counts: pd.DataFrame, period: int, part: pd.DataFrame) -> pd.Series:
+    """Where the first reference week of a dated series has no count."""
+    dated = isinstance(counts.index, pd.DatetimeIndex)
+    dates = counts.index.to_numpy().astype("datetime64[D]") if dated else None
+    shifted = {}
+    for at in np.flatnonzero(counts.index.isin(part["week"].unique())) if dated else ():
+        left_out = control.get("pastWeeksNotIncluded")
+        rows = reference_weeks(
+            int(at),
+            years_back=int(str(control["b"])),
+            half_window=int(str(control["w"])),
+            seasons=int(str(control.get("noPeriods", 1))),
+            weeks_left_out=int(str(control["w"] if left_out is None else left_out)),
+            dates=dates,
+            period=period,
+        ).rows
+        for name, value in counts.iloc[rows[0]].items():
+            shifted[name, counts.index[at]] = bool(np.isnan(value))
+    return pd.Series([shifted.get(key, False) for key in zip(part["series"], part["week"], strict=True)])
+
+
+def behaviours(weeks: int = 30) -> Iterator[Change]:
+    """The nine behaviours, each on the settings and points that it touches, among the newest weeks of every series."""
+    names = {name for name, about in settings().items() if about["file"] == "farringtonFlexible.csv"}
+    old = {name for name, about in settings().items() if about["file"] == "farrington.csv"}
+    points = pd.concat([both_modes(name, weeks) for name in sorted(names)], ignore_index=True)
+    controls = {name: dict(settings()[name]["control"]) for name in names}  # type: ignore[call-overload]
+    method = points["setting"].map(lambda name: controls[name]["thresholdMethod"])
+    weighted = points["setting"].map(lambda name: controls[name]["reweight"]).astype(bool)
+    fitted, same = points["dispersion_r"].notna(), points["trend"] == points["trend_r"]
+    empty = (method == "muan") & ~(points["mean_used_r"] < 1e7) & fitted
+    plain = fitted & same & ~empty & ~points["shifted"]
+    yield _change(1, "1996: limit two-sided in R", pd.concat([both_modes(n, weeks) for n in sorted(old)]), "upper")
+    yield _change(2, "dispersion of kept trends from prior weights", points[weighted & fitted & ~empty], "upper")
+    yield _change(3, "errors from the last step but one", points[plain & ~weighted], "standard_error")
+    logs = plain & method.isin(["nbPlugin", "muan"]) & _close(points["upper"], points["upper_r"])
+    yield _change(4, "score from the logarithm of the mean", points[logs], "score")
+    yield _change(5, "mu0 of delta without use: none in ours", points[(method == "delta") & fitted], "mean_used")
+    yield _change(6, "few cases: limit hidden", points[fitted & points["upper_r"].isna() & ~empty], "upper")
+    yield _change(7, "level without cases under muan", points[empty], "upper")
+    yield _change(8, "first reference week missing", points[points["shifted"] & fitted & same], "expected")
+    yield _change(9, "no case in all the past", points[~fitted], "expected")
+
+
+def _close(a: pd.Series, b: pd.Series) -> pd.Series:
+    return (a - b).abs() <= TOLERANCE * b.abs()
+
+
+def _change(number: int, behaviour: str, points: pd.DataFrame, column: str) -> Change:
+    ours, theirs = points[column], points[f"{column}_r"]
+    same = _close(ours, theirs) | (ours.isna() & theirs.isna()) | (ours == theirs)
+    alarms = points["alarm"].fillna(False) != points["alarm_r"].fillna(False)
+    kept = points["trend"].fillna(-1.0) != points["trend_r"].fillna(-1.0)
+    return Change(
+        number,
+        behaviour,
+        len(points),
+        int((~same).sum()),
+        column,
+        _largest(ours, theirs),
+        _largest(points["upper"], points["upper_r"]),
+        int(alarms.sum()),
+        int(kept.sum()),
+    )
+
+
+def _largest(ours: pd.Series, theirs: pd.Series) -> float:
+    """Largest relative difference where both are known; NaN where neither ever is."""
+    with np.errstate(divide="ignore", invalid="ignore"):
+        relative = ((ours - theirs).abs() / theirs.abs()).replace(np.inf, np.nan)
+    return float(relative.max()) if relative.notna().any() else float("nan")
+
+
+def tell_behaviours(weeks: int) -> None:
+    """Print the nine."""
+    sys.stdout.write(
+        f"{'':2} {'behaviour':46} {'points':>7} {'differ':>7} {'of':15} {'largest':>9} {'in bound':>9} "
+        f"{'alarms':>7} {'trends':>7}\n"
+    )
+    for one in behaviours(weeks):
+        sys.stdout.write(
+            f"{one.number:2} {one.behaviour:46} {one.points:7,} {one.differ:7,} {one.column:15} {one.largest:9.1e} "
+            f"{one.bound:9.1e} {one.alarms:7,} {one.trends:7,}\n"
+        )
+        sys.stdout.flush()
+
+
 def main() -> None:
     """Print the table."""
     if not FOLDER.exists():
         sys.exit("The reference figures of the R package are not on this machine.")
+    if "--behaviours" in sys.argv[1:]:
+        weeks = [int(word) for word in sys.argv[1:] if word.isdigit()]
+        tell_behaviours(weeks[0] if weeks else 30)
+        return
     sys.stdout.write(f"{'file':24} {'setting':18} {'points':>7} {'values':>8} {'worst':>9} {'off':>5} {'alarms':>6}\n")
     for one in (*(agreements(setting) for setting in settings()), *scenario_agreements()):
         sys.stdout.write(

@@ -24,6 +24,7 @@ from models.signals.detectors import (
     Rki,
     make_detector,
 )
+from models.signals.reference_weeks import reference_weeks
 
 RNG = np.random.default_rng(4)
 LONG = pd.DataFrame(RNG.negative_binomial(4.0, 0.5, size=(330, 6)).astype(float), columns=list("abcdef"))
@@ -328,14 +329,26 @@ def test_the_score_is_measured_from_the_mean_and_not_from_its_logarithm():
 
 def test_a_first_missing_week_shifts_the_trend_in_r_alone():
     """Behaviour 8: the compatible expectation differs by the slope, the corrected one is that of the trend."""
-    counts = pd.DataFrame({"a": np.round(np.exp(1.0 + 0.004 * np.arange(330)))})
-    counts.iloc[330 - 1 - 5 * 52 - 3, 0] = np.nan
+    weeks = pd.date_range("2015-01-05", periods=330, freq="7D")
+    counts = pd.DataFrame({"a": np.round(np.exp(1.0 + 0.004 * np.arange(330)))}, index=weeks)
+    dates = weeks.to_numpy().astype("datetime64[D]")
+    chosen = reference_weeks(329, years_back=5, half_window=3, seasons=10, weeks_left_out=3, dates=dates)
+    first = int(chosen.rows[0])
+    counts.iloc[first, 0] = np.nan
     settings = {"trend_level": 1.0, "reweight": False, "minimum_cases": (0, 4)}
     counts.iloc[-30:-1] = 60.0  # lets the trend be kept: it must not lead above what was seen
     ours = FarringtonFlexible(weeks_left_out=3, **settings).detect(counts, last=1).iloc[0]
     theirs = FarringtonFlexible(weeks_left_out=3, compatible=True, **settings).detect(counts, last=1).iloc[0]
     assert ours["slope"] > 0
     assert np.log(ours["expected"] / theirs["expected"]) == pytest.approx(ours["slope"], rel=1e-6)
+    numbered = counts.reset_index(drop=True)
+    numbered.iloc[first, 0] = numbered.iloc[first + 1, 0]
+    numbered.iloc[330 - 1 - 5 * 52 - 3, 0] = np.nan
+    both = [
+        FarringtonFlexible(weeks_left_out=3, compatible=compatible, **settings).detect(numbered, last=1).iloc[0]
+        for compatible in (False, True)
+    ]
+    assert both[0]["expected"] == pytest.approx(both[1]["expected"], rel=1e-6)  # without dates R is not off
 
 
 def test_nothing_can_be_said_without_a_reason_why():
@@ -356,7 +369,7 @@ def test_nothing_can_be_said_without_a_reason_why():
     assert Bayes().detect(gaps, last=1)["why"].tolist() == ["missing_in_past"]
     gaps.iloc[2:5, 0] = 3.0
     assert Bayes().detect(gaps, last=1)["alarm"].notna().all()
-    assert Bayes(compatible=True).detect(gaps, last=1)["why"].tolist() == ["missing_in_past"]
+    assert Rki(compatible=True).detect(gaps, last=1)["why"].tolist() == ["missing_in_past"]
 
 
 def test_tables_that_are_none_are_refused():
@@ -387,6 +400,8 @@ def test_tables_that_are_none_are_refused():
         (Cusum(transformation="sqrt"), "transformation must be one of"),
         (Glr(theta=-1.0), "theta must be above 0"),
         (Glr(change="epi", direction="dec"), "adds cases"),
+        (Glr(least_weeks=3, window=2), "window must be 0 or at least least_weeks"),
+        (Glr(least_weeks=0), "least_weeks must be at least 1"),
         (Glr(mean=3.0), "needs a given overdispersion"),
         (OutbreakP(ret="nothing"), "ret must be one of value, cases"),
         (FarringtonFlexible(seasons=0), "seasons must be at least 1"),
@@ -445,3 +460,75 @@ def test_names_and_values_that_are_none_are_refused(method, params, message):
     """With the names there are, or the kind of value that is taken."""
     with pytest.raises(UsageError, match=message):
         make_detector(method, params)
+
+
+@pytest.mark.parametrize(
+    ("transformation", "compatible", "expected"),
+    [
+        # R 4.2.2, surveillance 1.20.3: one week with 3 cases, in-control mean 4 (2.5 for the last), overdispersion 0.1.
+        ("anscombe2nd", True, -0.440221229996),
+        ("anscombe_neg_bin", True, -0.448014873488),
+        ("anscombe_neg_bin", False, -0.448014873488),
+        ("pearson_neg_bin", True, -0.422577127364),
+        ("none", True, 3.0),
+    ],
+)
+def test_cusum_transformations_meet_r(transformation, compatible, expected):
+    """What one week adds to the sum, for the transformations that no reference file holds."""
+    detector = Cusum(reference=-1000.0, limit=2000.0, mean=4.0, transformation=transformation, compatible=compatible)
+    assert one(detector, [1.0] * 20 + [3.0])["score"] - 1000.0 == pytest.approx(expected, abs=1e-9)
+
+
+def test_the_limits_of_those_transformations_meet_r():
+    """R's own numbers: mean 4, k = 1, h = 4, counts 3, 5, 2; its "anscombe2nd" is not turned round exactly."""
+    counts = [1.0] * 20 + [3, 5, 2]
+    plain = {"reference": 1.0, "limit": 4.0, "mean": 4.0, "compatible": True}
+    found = {
+        name: Cusum(transformation=name, **plain).detect(table(counts), last=3)["upper"].tolist()
+        for name in ("anscombe2nd", "anscombe_neg_bin", "pearson_neg_bin", "none")
+    }
+    assert found["anscombe2nd"] == pytest.approx([16.7372998311] * 3)
+    assert found["anscombe_neg_bin"] == pytest.approx([4.0] * 3)
+    assert found["pearson_neg_bin"] == pytest.approx([15.8321595662] * 3)
+    assert found["none"] == pytest.approx([2.0, 0.0, 0.0])
+
+
+def test_rs_own_defaults_are_taken_where_nothing_is_said():
+    """algo.rki compares with two years, algo.glrnb has no trend, algo.outbreakP tries a hundred thousand cases."""
+    rki = make_detector("algo.rki", compatible=True).get_params()
+    assert (rki["years_back"], rki["half_window"], rki["this_year"]) == (2, 4, False)
+    assert make_detector("algo.glrnb", compatible=True).get_params()["trend"] is False
+    assert make_detector("algo.outbreakP", compatible=True).get_params()["largest_count"] == 100_000
+
+
+def test_rs_settings_without_effect_are_taken_and_others_refused():
+    """One regression stands for all of R's fitting functions; Mtilde is how long a change must have lasted."""
+    for fit in ("algo.farrington.fitGLM.fast", '"algo.farrington.fitGLM"'):
+        assert make_detector("farrington", {"fitFun": fit, "verbose": "FALSE"}).get_params() == (
+            make_detector("farrington").get_params()
+        )
+    with pytest.raises(UsageError, match=r"fitFun 'my\.own' is not supported"):
+        make_detector("farringtonFlexible", {"fitFun": "my.own"})
+    assert make_detector("algo.glrnb", {"Mtilde": 1}).get_params() == make_detector("algo.glrnb").get_params()
+    assert make_detector("algo.glrnb", {"Mtilde": "3"}).get_params()["least_weeks"] == 3
+    mean = make_detector("algo.glrnb", {"mu0": "list(S = 2, trend = TRUE)"}).get_params()
+    assert (mean["harmonics"], mean["trend"]) == (2, True)
+
+
+def test_the_compatible_farrington_of_1996_makes_do_with_the_weeks_there_are():
+    """Two years asked for, one there: R's median is the mean of its window; ours says why it is silent."""
+    counts = [0, 2, 4, 6, 3, 5, 7, 1, 2, 2, 3, 4, 6, 5, 3, 9]
+    settings = {"years_back": 2, "half_window": 1, "period": 12, "reweight": False, "trend": False}
+    there = one(Farrington1996(compatible=True, **settings), counts)
+    assert there["median"] == pytest.approx(np.mean([4, 6, 3]))
+    assert one(Farrington1996(**settings), counts)["why"] == "past_too_short"
+
+
+def test_a_missing_week_among_the_newest_silences_the_compatible_farrington_of_1996():
+    """R has neither limit nor alarm then; the corrected mode counts the weeks there are."""
+    counts = LONG.copy()
+    counts.iloc[-3, 0] = np.nan
+    theirs = Farrington1996(compatible=True).detect(counts, last=1).iloc[0]
+    assert pd.isna(theirs["alarm"])
+    assert np.isnan(theirs["upper"])
+    assert not pd.isna(Farrington1996().detect(counts, last=1).iloc[0]["alarm"])

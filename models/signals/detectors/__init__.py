@@ -11,6 +11,7 @@ from models.signals.detectors.glr import Glr
 from models.signals.detectors.names import DETECTORS, find_method, make_detector
 from models.signals.detectors.outbreak_p import OutbreakP
 from models.signals.detectors.rki import Rki
+from models.signals.detectors.seasonal import Seasonal
 
 __all__ = [
     "COLUMNS",
@@ -26,6 +27,7 @@ __all__ = [
     "Glr",
     "OutbreakP",
     "Rki",
+    "Seasonal",
     "find_method",
     "make_detector",
 ]

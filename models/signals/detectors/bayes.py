@@ -25,7 +25,7 @@ from models.signals.detectors.base import (
     probability,
 )
 from models.signals.detectors.windows import check_windows, mean_and_sd, offsets_of_years, past, reasons
-from models.signals.distribution import count_quantile, count_tail
+from models.signals.tails import smallest_count, upper_tail
 
 
 @dataclass(eq=False)
@@ -37,7 +37,8 @@ class Bayes(Detector):
     years_back, half_window : the same week of so many earlier years, and so many weeks around it
     this_year : the newest `half_window` weeks count too
     alpha : probability of a count above the limit while nothing has changed
-    compatible : a missing week silences all windows it lies in, as in R
+    compatible : as in R, a single week that is there is enough, and a window without a week is no mistake but says
+        nothing; the default asks for half of the weeks
 
     Notes
     -----
@@ -56,24 +57,25 @@ class Bayes(Detector):
 
     def check(self) -> None:
         """Refuse impossible parameters."""
-        check_windows(self.years_back, self.half_window, this_year=self.this_year)
+        if not self.compatible:
+            check_windows(self.years_back, self.half_window, this_year=self.this_year)
         probability("alpha", self.alpha)
 
     def _judge(self, weeks: Weeks) -> Judged:
         offsets = offsets_of_years(self.years_back, self.half_window, weeks.period, this_year=self.this_year)
-        mean, _, n = mean_and_sd(past(weeks, offsets), skip_missing=not self.compatible)
+        mean, _, n = mean_and_sd(past(weeks, offsets), skip_missing=True, least=1 if self.compatible else None)
         shape = mean * n + 0.5
         expected = shape / n
         variance = expected * (1.0 + 1.0 / n)
-        upper = count_quantile(1.0 - self.alpha, expected, variance)
+        upper = smallest_count(1.0 - self.alpha, expected, variance)
         observed = weeks.judged
         return Judged(
             observed=observed,
             expected=expected,
-            lower=count_quantile(self.alpha, expected, variance),
+            lower=smallest_count(self.alpha, expected, variance),
             upper=upper,
-            p_value=np.where(np.isnan(upper), np.nan, count_tail(observed, expected, variance)),
+            p_value=np.where(np.isnan(upper), np.nan, upper_tail(observed, expected, variance)),
             score=exceedance(observed, expected, upper),
-            alarm=flag(observed > upper, ~np.isnan(upper)),
+            alarm=flag(observed > upper, ~np.isnan(upper) & ~np.isnan(observed)),
             why=reasons(weeks, offsets, n, upper),
         )

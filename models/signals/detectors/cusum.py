@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from typing import Any, ClassVar, Final
 
 import numpy as np
+from scipy import special
 
 from data.errors import UsageError
 from models.signals.detectors.base import Detector, Floats, Judged, Weeks, flag, one_of, positive
@@ -28,6 +29,9 @@ _TRANSFORMATIONS: Final = (
     "none",
 )
 
+# R has no limit in counts for these: it gives how far the sum is from the limit.
+_NOT_TURNED_IN_R: Final = ("anscombe_neg_bin", "none")
+
 
 @dataclass(eq=False)
 class Cusum(Detector):
@@ -42,7 +46,9 @@ class Cusum(Detector):
         the season (one pair of harmonics)
     overdispersion : of the negative-binomial transformations; variance = mean + overdispersion x mean squared
     reset : begin again at zero after an alarm
-    compatible : as in R, a missing week, or a mean of zero, ends the chart; the limit of "standard" is rounded up
+    compatible : as in R, a missing week, or a mean of zero, ends the chart; the limit of "standard" is rounded up; that
+        of "none" and "anscombe_neg_bin" is how far the sum is from the limit; "anscombe2nd" has the standard deviation
+        to first order only, and a limit that is not quite its inverse
 
     Notes
     -----
@@ -95,8 +101,10 @@ class Cusum(Detector):
         with np.errstate(divide="ignore", invalid="ignore"):
             standard = self._standard(observed, mean)
         sums, before = self._add_up(standard)
-        upper = self._limit_in_counts(mean, before)
-        known = ~np.isnan(sums) & ~np.isnan(mean)
+        upper = self._limit_in_counts(mean, before, sums)
+        known = ~np.isnan(sums) & (self.compatible | ~np.isnan(mean))
+        if self.compatible:
+            upper = np.where(np.isnan(upper), 0.0, upper)
         why = weeks.no_reason()
         why[np.isnan(sums)] = "missing_in_past"
         why[~known & ~(mean > 0.0)] = "no_cases_in_past" if weeks.start else "past_too_short"
@@ -136,12 +144,10 @@ class Cusum(Detector):
             "standard": lambda: (x - m) / np.sqrt(m),
             "rossi": lambda: (x - 3.0 * m + 2.0 * np.sqrt(x * m)) / (2.0 * np.sqrt(m)),
             "anscombe": lambda: 1.5 * (x ** (2 / 3) - m ** (2 / 3)) / m ** (1 / 6),
-            "anscombe2nd": lambda: (x ** (2 / 3) - _second_mean(m)) / _second_sd(m),
+            "anscombe2nd": lambda: (x ** (2 / 3) - _second_mean(m)) / self._second_sd(m),
             "pearson_neg_bin": lambda: (x - m) / np.sqrt(m + a * m**2),
-            "anscombe_neg_bin": lambda: (
-                (_neg_bin_power(x, a) - _neg_bin_power(m, a)) / (2.0 * (m + a * m**2) ** (1 / 6))
-            ),
-            "none": lambda: x + 0.0 * m,
+            "anscombe_neg_bin": lambda: (_neg_bin_power(x, a) - _neg_bin_power(m, a)) / (m + a * m**2) ** (1 / 6),
+            "none": lambda: x + 0.0,
         }
         standard: Floats = values[self.transformation]()
         return standard
@@ -162,16 +168,18 @@ class Cusum(Detector):
             sums = np.where(np.isnan(standard).all(axis=0), np.nan, sums)
         return sums, before
 
-    def _limit_in_counts(self, mean: Floats, before: Floats) -> Floats:
+    def _limit_in_counts(self, mean: Floats, before: Floats, sums: Floats) -> Floats:
         """The count that brings the sum to the limit: the transformation, turned round."""
         need = self.limit + self.reference - before
         with np.errstate(divide="ignore", invalid="ignore"):
             upper = self._turned_round(need, mean)
+            if self.compatible and self.transformation in _NOT_TURNED_IN_R:
+                upper = self.limit - sums
             if self.transformation == "standard" and self.compatible:
                 upper = np.ceil(upper)
         upper = np.maximum(upper, 0.0)
-        # A mean of zero has the limit zero in R, whatever the sum.
-        return np.where(mean == 0.0, 0.0, upper) if self.compatible else upper
+        # A mean of zero has the limit zero in R, whatever the sum; without a transformation the mean plays no part.
+        return np.where(mean == 0.0, 0.0, upper) if self.compatible and self.transformation != "none" else upper
 
     def _turned_round(self, need: Floats, m: Floats) -> Floats:
         a, root = self.overdispersion, np.sqrt(m)
@@ -186,7 +194,9 @@ class Cusum(Detector):
         elif self.transformation == "anscombe":
             turned = np.maximum(m ** (2 / 3) + need * 2 / 3 * m ** (1 / 6), 0.0) ** 1.5
         elif self.transformation == "anscombe2nd":
-            turned = np.maximum(_second_mean(m) + need * _second_sd(m), 0.0) ** 1.5
+            # R turns it round with another second-order term, so its limit does not bring the sum to the limit.
+            centre = m ** (2 / 3) - m ** (1 / 3) / 9.0 if self.compatible else _second_mean(m)
+            turned = np.maximum(centre + need * self._second_sd(m), 0.0) ** 1.5
         elif self.transformation == "pearson_neg_bin":
             turned = m + need * np.sqrt(m + a * m**2)
         elif self.transformation == "anscombe_neg_bin":
@@ -194,6 +204,11 @@ class Cusum(Detector):
         else:
             turned = need + 0.0 * m
         return turned
+
+    def _second_sd(self, m: Floats) -> Floats:
+        """Standard deviation of a Poisson count to the power 2/3, to second order; in R to first."""
+        sd: Floats = 2 / 3 * m ** (1 / 6) * (1.0 if self.compatible else 1.0 + 1.0 / (16.0 * m))
+        return sd
 
     def _turned_by_search(self, need: Floats, m: Floats) -> Floats:
         """Bisection for the one transformation that has no plain inverse; it rises with the count."""
@@ -216,13 +231,7 @@ def _second_mean(m: Floats) -> Floats:
     return mean
 
 
-def _second_sd(m: Floats) -> Floats:
-    """Standard deviation of a Poisson count to the power 2/3, to second order."""
-    sd: Floats = 2 / 3 * m ** (1 / 6) * (1.0 + 1.0 / (16.0 * m))
-    return sd
-
-
 def _neg_bin_power(x: Floats, a: float) -> Floats:
-    """The variance-stabilising power of a negative binomial, as in its Anscombe residual."""
-    power: Floats = 3.0 / a * ((1.0 + a * x) ** (2 / 3) - 1.0) + 3.0 * x ** (2 / 3)
+    """The integral of variance to the power -1/3 up to x: the variance-stabilising scale of a negative binomial."""
+    power: Floats = 1.5 * x ** (2 / 3) * special.hyp2f1(1 / 3, 2 / 3, 5 / 3, -a * x)
     return power

@@ -85,6 +85,8 @@ class Ears(Detector):
                 upper = np.where(always, np.nan, np.maximum(mean + sd * (1.0 + z - before), 0.0))
                 alarm = score > z
         known = ~np.isnan(upper) | always
+        if self.compatible:
+            known &= ~np.isnan(observed)
         why = reasons(weeks, offsets, n, np.where(always, 0.0, upper))
         why[always] = "alarm_at_any_count"
         return Judged(

@@ -30,12 +30,13 @@ from models.signals.detectors.base import (
 )
 from models.signals.detectors.farrington_flexible import check_farrington, reasons
 from models.signals.farrington import power_limit
-from models.signals.glm import SeasonalFit, fit_seasonal
-from models.signals.reference_weeks import ReferenceWeeks, clock_of, reference_weeks
+from models.signals.glm import SeasonalCounts, outbreak_weights
+from models.signals.reference_weeks import ReferenceWeeks, clock_of, earlier, reference_weeks
 
 _SMALLEST_MEAN: Final = float(np.finfo(float).eps)
 _TREND_YEARS: Final = 3
 _TREND_LEVEL: Final = 0.05
+_RESIDUAL_THRESHOLD: Final = 1.0
 
 
 @dataclass(eq=False)
@@ -102,20 +103,31 @@ class Farrington1996(Detector):
         judged = Judged.nothing(weeks, ("median", "quantile", "dispersion", "trend"))
         for row in range(len(weeks.judged)):
             try:
-                chosen = reference_weeks(
-                    weeks.start + row,
-                    years_back=self.years_back,
-                    half_window=self.half_window,
-                    seasons=1,
-                    weeks_left_out=self.half_window,
-                    dates=weeks.dates,
-                    period=weeks.period,
-                )
+                chosen = self._reference(weeks, weeks.start + row)
             except NotEnoughDataError:
                 judged.why[row] = "past_too_short"
             else:
                 self._one(judged, row, weeks, chosen)
         return judged
+
+    def _reference(self, weeks: Weeks, at: int) -> ReferenceWeeks:
+        asked = {
+            "years_back": self.years_back,
+            "half_window": self.half_window,
+            "seasons": 1,
+            "weeks_left_out": self.half_window,
+            "period": weeks.period,
+        }
+        if not self.compatible:
+            return reference_weeks(at, dates=weeks.dates, **asked)
+        # R makes do with those of the weeks that there are: as if the record began earlier, without counts.
+        before = self.years_back * (weeks.period + 1) + self.half_window
+        dates = None if weeks.dates is None else earlier(weeks.dates, before)
+        rows = reference_weeks(at + before, dates=dates, **asked).rows - before
+        rows = rows[rows >= 0]
+        if len(rows) == 0:
+            raise NotEnoughDataError("No week of an earlier year is left to compare with; give more weeks.")
+        return ReferenceWeeks(rows=rows, seasons=np.zeros(len(rows), dtype=np.int64))
 
     def _one(self, judged: Judged, row: int, weeks: Weeks, chosen: ReferenceWeeks) -> None:
         at = weeks.start + row
@@ -136,10 +148,13 @@ class Farrington1996(Detector):
         )
         least, newest = self.minimum_cases
         recent = weeks.counts[max(at - newest + 1, 0) : at + 1]
+        # R's sum over a missing week is missing, and so are limit and alarm.
+        cut = np.isnan(recent).any(axis=0) & self.compatible
         enough: Bools = (recent.sum(axis=0) if self.compatible else np.nansum(recent, axis=0)) >= least
         fitted = ~np.isnan(upper)
         if self.compatible:
-            upper = np.where(enough, upper, 0.0)
+            upper = np.where(cut, np.nan, np.where(enough, upper, 0.0))
+            fitted &= ~cut
         judged.expected[row], judged.lower[row], judged.upper[row] = expected, lower, upper
         judged.p_value[row], judged.score[row] = p_value, exceedance(observed, expected, upper)
         judged.alarm[row] = flag((observed > upper) & enough, fitted)
@@ -153,7 +168,8 @@ class Farrington1996(Detector):
         # R counts the time of this method in rows; months are not equally long.
         clock = clock_of(len(weeks.counts), None if self.compatible else weeks.dates)
         times, now = clock[chosen.rows] - clock[chosen.rows[0]], clock[at] - clock[chosen.rows[0]]
-        offset, offset_now = np.zeros_like(counts), np.zeros(len(counts))
+        offset: Floats | None = None
+        offset_now = np.zeros(len(counts))
         if self.population_offset and weeks.population is not None:
             heads, heads_now = weeks.population[chosen.rows].T, weeks.population[at]
             # Where nobody lives, nothing can be counted per head.
@@ -162,25 +178,24 @@ class Farrington1996(Detector):
                 np.log(np.where(present, heads, 1.0)),
                 np.log(np.where(heads_now > 0.0, heads_now, np.nan)),
             )
-        past = _Past(np.where(present, counts, 0.0), present, times, now, offset, offset_now)
+        seasons: Ints = np.zeros(counts.shape[1], dtype=np.int64)
+        model = SeasonalCounts(np.where(present, counts, 0.0), seasons, times, offset)
+        past = _Past(model, present.astype(float), now, offset_now)
         if not self.trend or self.years_back < _TREND_YEARS:
             return self._fit(past, trend=False)
         straight = self._fit(past, trend=True)
-        keep = (straight.slope_p < _TREND_LEVEL) & (np.exp(straight.log_mean) <= past.counts.max(axis=1))
+        keep = (straight.slope_p < _TREND_LEVEL) & (np.exp(straight.log_mean) <= model.counts.max(axis=1))
         level = self._fit(past, trend=False)
         return straight.where(keep, level)
 
     def _fit(self, past: _Past, *, trend: bool) -> _Model:
-        times, weights = (past.times if trend else None), past.present.astype(float)
-        seasons: Ints = np.zeros(past.counts.shape[1], dtype=np.int64)
         settle = not self.compatible
-        fit = fit_seasonal(past.counts, seasons, times, weights, past.offset, settle=settle)
+        fit = past.model.fit(past.present, trend=trend, settle=settle)
         if self.reweight:
-            weights = _down(past, fit)
-            weights = np.where(np.isfinite(weights), weights, past.present)
-            fit = fit_seasonal(past.counts, seasons, times, weights, past.offset, settle=settle)
+            weights = outbreak_weights(past.model, fit, past.present, _RESIDUAL_THRESHOLD)
+            fit = past.model.fit(weights, trend=trend, settle=settle, start=fit.slope)
         dispersion = np.maximum(fit.dispersion, 1.0)
-        time_now = np.full(len(past.counts), past.now)
+        time_now = np.full(len(past.present), past.now)
         tested = fit.dispersion if self.compatible else dispersion
         t = np.abs(fit.slope) * np.sqrt(fit.slope_information / tested)
         return _Model(
@@ -189,19 +204,17 @@ class Farrington1996(Detector):
             dispersion=dispersion,
             trend=np.where(fit.converged, float(trend), np.nan),
             slope_p=2.0 * stats.t.sf(t, fit.residual_df),
-            cases=past.counts.sum(axis=1),
+            cases=past.model.counts.sum(axis=1),
         )
 
 
 @dataclass(frozen=True, slots=True)
 class _Past:
-    """The reference weeks of all series; (n_series, n_points) where not said."""
+    """The reference weeks of all series."""
 
-    counts: Floats  # 0 where missing
-    present: Bools
-    times: Floats  # (n_points,)
+    model: SeasonalCounts
+    present: Floats  # (n_series, n_points), 0 where missing
     now: float
-    offset: Floats
     offset_now: Floats  # (n_series,)
 
 
@@ -219,12 +232,3 @@ class _Model:
     def where(self, keep: Bools, other: _Model) -> _Model:
         """The one model where `keep`, the other elsewhere."""
         return _Model(*(np.where(keep, getattr(self, name), getattr(other, name)) for name in _Model.__slots__))
-
-
-def _down(past: _Past, fit: SeasonalFit) -> Floats:
-    """Weights that fall with the square of the Anscombe residual above 1; they sum to the number of weeks."""
-    spread = np.sqrt(np.maximum(fit.dispersion, 1.0)[:, None] * (1.0 - fit.leverage))
-    residual = 1.5 * (past.counts ** (2 / 3) - fit.mean ** (2 / 3)) / fit.mean ** (1 / 6) / spread
-    raw = np.where(residual > 1.0, residual**-2.0, 1.0) * past.present
-    weights: Floats = raw * (past.present.sum(axis=1) / raw.sum(axis=1))[:, None]
-    return weights

@@ -47,15 +47,19 @@ def ratio_of(counts: Floats, level: Floats, raised: Floats, overdispersion: Floa
     return np.where((level == 0.0) & (raised == 0.0) & (counts == 0.0), 0.0, ratio)
 
 
-def best_ratios(stretch: Stretch, first: NDArray[np.int64], *, direction: int, window: int) -> Floats:
+def best_ratios(
+    stretch: Stretch, first: NDArray[np.int64], *, direction: int, shortest: int = 1, longest: int = 0
+) -> Floats:
     """Largest log likelihood ratio over all starts from `first` (n_series,) on, and all sizes of the change.
 
-    `direction` 1 looks for rises, -1 for falls. At most `window` starts are tried (0: all of them). 0 where no change
-    explains the counts better.
+    `direction` 1 looks for rises, -1 for falls. A change has lasted `shortest` to `longest` weeks (0: any number). 0
+    where no change explains the counts better.
     """
     n_weeks = len(stretch.counts)
-    oldest = max(int(first.min()), n_weeks - window if window > 0 else 0)
-    starts = np.arange(oldest, n_weeks)
+    oldest = max(int(first.min()), n_weeks - longest if longest > 0 else 0)
+    starts = np.arange(oldest, n_weeks - shortest + 1)
+    if len(starts) == 0:
+        return np.zeros(stretch.counts.shape[1])
     if bool((stretch.overdispersion == 0.0).all()) and stretch.added is stretch.level:
         values = _poisson_ratios(stretch, starts, direction)
     else:
@@ -127,22 +131,28 @@ def _climb(x: Floats, base: Floats, added: Floats, a: Floats, size: Floats) -> F
     return size
 
 
-def ratios_by_rs_search(stretch: Stretch, first: NDArray[np.int64], *, direction: int, window: int) -> Floats:
+def ratios_by_rs_search(
+    stretch: Stretch, first: NDArray[np.int64], *, direction: int, shortest: int = 1, longest: int = 0
+) -> Floats:
     """Largest ratio as the R package finds it for negative-binomial counts: plain Newton's steps in kappa.
 
-    They begin at 0.5 for the longest stretch, and for every shorter one where the last ended, and never go below 0. A
-    rise to many times the level throws them out for good; the ratio then counts as 0. Use it to compare, not to work.
+    They begin at 0.5 for the longest stretch, falls too, and for every shorter one where the last ended, and never go
+    below 0 for rises; for falls they end once they come to 0. A rise to many times the level throws them out for good,
+    as may the start a fall; the ratio then counts as 0. Where the change adds to the
+    level, its size is the factor that they found, as if it multiplied. Use it to compare, not to work.
     """
     n_weeks, n_series = stretch.counts.shape
-    kappa = np.full(n_series, direction * _FIRST_KAPPA)
+    kappa = np.full(n_series, _FIRST_KAPPA)
     best = np.zeros(n_series)
-    oldest = np.maximum(first, n_weeks - window if window > 0 else 0)
+    oldest = np.maximum(first, n_weeks - longest if longest > 0 else 0)
     with np.errstate(all="ignore"):
-        for start in range(int(oldest.min()), n_weeks):
+        for start in range(int(oldest.min()), n_weeks - shortest + 1):
             rows = np.flatnonzero(oldest <= start)
             x, m, a = stretch.counts[start:, rows], stretch.level[start:, rows], stretch.overdispersion[rows]
             kappa[rows] = _search(x, m, a, kappa[rows], direction)
-            value = ratio_of(x, m, m * np.exp(kappa[rows]), a).sum(axis=0)
+            factor = np.exp(kappa[rows])
+            raised = m * factor if stretch.added is stretch.level else m + factor * stretch.added[start:, rows]
+            value = ratio_of(x, m, raised, a).sum(axis=0)
             best[rows] = np.where(value > best[rows], value, best[rows])
     return best
 
@@ -158,7 +168,7 @@ def _search(x: Floats, m: Floats, a: Floats, kappa: Floats, direction: int) -> F
         moved = kappa[active] - score / bend
         moved = np.maximum(moved, 0.0) if direction > 0 else np.minimum(moved, 0.0)
         step, kappa[active] = moved - kappa[active], moved
-        active = active[np.abs(step) > _SEARCH_TOLERANCE]
+        active = active[(np.abs(step) > _SEARCH_TOLERANCE) & ((moved < 0.0) | (direction > 0))]
         if len(active) == 0:
             break
     return kappa

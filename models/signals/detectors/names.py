@@ -8,8 +8,8 @@ R's names that differ from ours (any other name is the same in both):
     farrington           b, w, limit54, powertrans, populationOffset as above
     earsC                method kind, minSigma least_sd
     algo.cusum           k reference, h limit, trans transformation, m mean, alpha overdispersion
-    algo.glrnb           c.ARL limit, M window, dir direction, alpha overdispersion, mu0 mean (a number) or its parts S
-                         harmonics and trend, xMax largest_count
+    algo.glrnb           c.ARL limit, M window, Mtilde least_weeks, dir direction, alpha overdispersion, xMax
+                         largest_count, mu0 mean (a number) or its parts S harmonics and trend
     algo.outbreakP       k limit, maxUpperboundCases largest_count
     algo.bayes, algo.rki b years_back, w half_window, actY this_year
     algo.cdc             b years_back, m blocks_beside
@@ -34,9 +34,11 @@ from models.signals.detectors.farrington_flexible import FarringtonFlexible
 from models.signals.detectors.glr import Glr
 from models.signals.detectors.outbreak_p import OutbreakP
 from models.signals.detectors.rki import Rki
+from models.signals.detectors.seasonal import Seasonal
 
 DETECTORS: Final[dict[str, type[Detector]]] = {
-    one.method: one for one in (FarringtonFlexible, Farrington1996, Ears, Cusum, Glr, Bayes, Rki, Cdc, OutbreakP)
+    one.method: one
+    for one in (FarringtonFlexible, Farrington1996, Ears, Cusum, Glr, Bayes, Rki, Cdc, OutbreakP, Seasonal)
 }
 
 _WINDOWS: Final = (
@@ -79,6 +81,7 @@ _PARAMETERS: Final[dict[type[Detector], dict[str, str]]] = {
     Glr: {
         "c.ARL": "limit",
         "M": "window",
+        "Mtilde": "least_weeks",
         "dir": "direction",
         "alpha": "overdispersion",
         "mu0": "mean",
@@ -91,6 +94,7 @@ _PARAMETERS: Final[dict[type[Detector], dict[str, str]]] = {
     Bayes: {**_YEARS, "actY": "this_year"},
     Rki: {**_YEARS, "actY": "this_year"},
     Cdc: {"b": "years_back", "m": "blocks_beside"},
+    Seasonal: {},
 }
 # R's words for values.
 _VALUES: Final[dict[str, dict[Any, Any]]] = {
@@ -98,6 +102,18 @@ _VALUES: Final[dict[str, dict[Any, Any]]] = {
     "power": {"none": 1.0},
     "transformation": {"pearsonNegBin": "pearson_neg_bin", "anscombeNegBin": "anscombe_neg_bin"},
     "window": {-1: 0},
+}
+# R's settings that change no figure, and what may be said of each: nothing at all, or one of these.
+_WITHOUT_EFFECT: Final[dict[str, tuple[str, ...]]] = {
+    "verbose": (),
+    "glmWarnings": (),
+    "plot": (),
+    "fitFun": (
+        "algo.farrington.fitGLM.flexible",
+        "algo.farrington.fitGLM.fast",
+        "algo.farrington.fitGLM",
+        "algo.farrington.fitGLM.populationOffset",
+    ),
 }
 _PLAIN: Final[dict[str, Any]] = {"true": True, "false": False, "null": None, "na": None, "none": None}
 
@@ -139,6 +155,13 @@ def make_detector(method: str, params: dict[str, Any] | None = None, *, compatib
 def _translated(kind: type[Detector], name: str, value: Any) -> dict[str, Any]:
     ours = "period" if name == "freq" else _PARAMETERS[kind].get(name, name)
     read = _value(value) if isinstance(value, str) else value
+    if name in _WITHOUT_EFFECT and kind in (FarringtonFlexible, Farrington1996):
+        choices = _WITHOUT_EFFECT[name]
+        if choices and str(read).removeprefix("surveillance::") not in choices:
+            raise UsageError(
+                f"{name} {str(read)!r} is not supported; there is one regression, which R calls {choices[0]}."
+            )
+        return {}
     if kind is Glr and ours == "mean" and isinstance(read, dict):
         unknown = sorted(set(read) - {"S", "trend"})
         if unknown:
@@ -198,6 +221,10 @@ def _value(text: str) -> Any:
     plain = text.strip()
     if plain.lower() in _PLAIN:
         return _PLAIN[plain.lower()]
+    parts = re.fullmatch(r"list\(\s*(\w+\s*=.*)\)", plain)
+    if parts:
+        named = (part.split("=", 1) for part in parts.group(1).split(","))
+        return {part[0].strip(): _value(part[-1]) for part in named}
     listed = re.fullmatch(r"(?:c|list)?\((.*)\)", plain)
     if listed:
         plain = f"[{listed.group(1)}]"

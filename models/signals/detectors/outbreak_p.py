@@ -40,7 +40,7 @@ class OutbreakP(Detector):
     """
 
     method: ClassVar[str] = "outbreak_p"
-    r_defaults: ClassVar[dict[str, Any]] = {"limit": 100.0, "ret": "value", "largest_count": 10_000}
+    r_defaults: ClassVar[dict[str, Any]] = {"limit": 100.0, "ret": "value", "largest_count": 100_000}
 
     limit: float = 100.0
     ret: str = "value"

@@ -38,7 +38,7 @@ class Rki(Detector):
     """
 
     method: ClassVar[str] = "rki"
-    r_defaults: ClassVar[dict[str, Any]] = {"years_back": 0, "half_window": 6, "this_year": True}
+    r_defaults: ClassVar[dict[str, Any]] = {"years_back": 2, "half_window": 4, "this_year": False}
 
     years_back: int = 0
     half_window: int = 6
@@ -64,6 +64,6 @@ class Rki(Detector):
             upper=upper,
             p_value=weeks.nothing(),
             score=exceedance(observed, mean, upper),
-            alarm=flag(observed > upper, ~np.isnan(upper)),
+            alarm=flag(observed > upper, ~np.isnan(upper) & ~np.isnan(observed)),
             why=reasons(weeks, offsets, n, upper),
         )

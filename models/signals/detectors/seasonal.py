@@ -13,7 +13,7 @@ from models.signals.distribution import count_quantile
 from models.signals.rise_evidence import Evidence, Expected, rise_evidence
 from models.signals.seasonal_fit import MOST_WAVES, Fit, design_matrix, fit_seasonal
 
-_EXTRA: Final = ("mid_p", "dispersion", "trend", "relative_error")
+_EXTRA: Final = ("limit_now", "mid_p", "dispersion", "trend", "relative_error")
 _DAYS_A_YEAR: Final = 365.2425
 # Series worked on at a time: their arrays stay in the processor's cache.
 _FITTED_AT_ONCE: Final = 256
@@ -41,9 +41,11 @@ class Seasonal(Detector):
 
     Notes
     -----
-    `upper` is the largest count that would be no alarm given the week before, `lower` the predictive quantile at
-    `alpha`, and `score` -log10 of the mid-p. Columns besides the common ones: `mid_p`, `dispersion` (variance over
-    mean), `trend` (log scale, a year) and `relative_error` of the expected count.
+    `lower` and `upper` are the predictive quantiles at `alpha` and 1 - `alpha` of the week by itself: what is usual,
+    whatever came the week before. Alarms are not drawn there but at `limit_now`, the largest count that would be no
+    alarm given the week before: in the second week of a rise it lies below `upper`, and can lie below `expected`; -1
+    where any count would be one, null where the week has no count. `score` is -log10 of the mid-p. Further columns:
+    `mid_p`, `dispersion` (variance over mean), `trend` (log scale, a year) and `relative_error` of the expected count.
     With dates, seasons follow the calendar; without, or with `period` given, they repeat every `period` rows.
     """
 
@@ -110,8 +112,10 @@ class Seasonal(Detector):
         )
         dispersion = np.maximum(fit.dispersion, 1.0)
         at = row - weeks.start, series
-        judged.expected[at], judged.upper[at], judged.p_value[at] = mean[1], limit, p_value
-        judged.lower[at] = count_quantile(self.alpha, mean[1], dispersion * mean[1] + mean[1] ** 2 * error[1])
+        judged.expected[at], judged.p_value[at] = mean[1], p_value
+        variance = dispersion * mean[1] + mean[1] ** 2 * error[1]
+        judged.lower[at] = count_quantile(self.alpha, mean[1], variance)
+        judged.upper[at] = count_quantile(1.0 - self.alpha, mean[1], variance)
         judged.score[at] = -np.log10(np.maximum(mid_p, 1e-300))
         cases, over = self.minimum_cases
         enough = np.nansum(weeks.counts[max(row + 1 - over, 0) : row + 1, series], axis=0) >= cases
@@ -119,5 +123,7 @@ class Seasonal(Detector):
         why = np.full(len(series), None, dtype=object)
         why[~enough] = "few_cases"
         judged.why[at] = why
-        for name, values in zip(_EXTRA, (mid_p, dispersion, fit.coefficients[:, 1], np.sqrt(error[1])), strict=True):
+        limit_now = np.where(np.isnan(newest), np.nan, limit)
+        extra = (limit_now, mid_p, dispersion, fit.coefficients[:, 1], np.sqrt(error[1]))
+        for name, values in zip(_EXTRA, extra, strict=True):
             judged.extra[name][at] = values

@@ -38,15 +38,17 @@ def reasons(weeks: Weeks, offsets: Ints, n_values: Floats, limit: Floats) -> Tex
     return why
 
 
-def mean_and_sd(values: Floats, *, skip_missing: bool) -> tuple[Floats, Floats, Floats]:
+def mean_and_sd(values: Floats, *, skip_missing: bool, least: int | None = None) -> tuple[Floats, Floats, Floats]:
     """Mean, standard deviation (n - 1) and number of values over the first axis.
 
-    NaN where fewer than half of the values, or fewer than two, are there. Without `skip_missing` one missing value is
-    enough for that, as it is in R.
+    NaN where fewer than `least` of the values are there: half of them, and two, if not given. Without `skip_missing`
+    one missing value is enough for that, as it mostly is in R.
     """
     present = ~np.isnan(values)
     n = present.sum(axis=0).astype(float)
-    least = max((len(values) + 1) // 2, min(len(values), 2)) if skip_missing else len(values)
+    if least is None:
+        least = max((len(values) + 1) // 2, min(len(values), 2))
+    least = least if skip_missing else len(values)
     n = np.where(n >= least, n, np.nan)
     with np.errstate(divide="ignore", invalid="ignore"):
         mean = np.where(present, values, 0.0).sum(axis=0) / n
