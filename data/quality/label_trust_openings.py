@@ -9,7 +9,7 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from data.quality.label_trust_batches import Rule, batches
-from data.quality.label_trust_cases import DAY, HOUR, Ledger, day_name, local_seconds
+from data.quality.label_trust_cases import DAY, HOUR, UNSAID, Ledger, day_name, local_seconds
 from data.quality.label_trust_findings import TrustFinding
 from data.quality.label_trust_nulls import count_tail, q_values, share_tail
 from data.quality.label_trust_symptoms import LEVEL, Evidence, combined
@@ -61,40 +61,65 @@ def _same_second(ledger: Ledger) -> Evidence:
 
 
 def _same_day(ledger: Ledger) -> Evidence:
-    """A day's spike in a category and, at once, a channel that took nearly all of it and usually does not.
-
-    Both have to be improbable, so the larger of the two p-values is valid for the pair.
-    """
+    """A day's spike in a category and, at once, a channel that took nearly all of it and usually does not."""
     name, rows = "import_spike", ledger.rows
-    category = pd.factorize(rows["category"])[0].astype(np.int64)
-    day = rows["opened_local"].to_numpy("int64") // DAY
-    table = batches(category, day, (category, day), _DAY_SPIKE)
+    table, code = _days(ledger, "category")
     if table.empty:
         return Evidence.none(name, "open_month", len(ledger))
+    table["statistic"] = table["count"] / table["usual"]
+    everything = np.ones(len(ledger), dtype=bool)
+    evidence = Evidence.spread(name, "open_month", table, code, statistic="statistic", concerned=everything)
+    category = pd.factorize(rows["category"])[0].astype(np.int64)
+    day = rows["opened_local"].to_numpy("int64") // DAY
+    for group, own in table[table["flagged"]].groupby("group"):
+        one = str(rows["category"].iloc[int(np.flatnonzero(category == group)[0])])
+        _tell(evidence, ledger, own, code, day, one)
+    return evidence
+
+
+def typed_in(ledger: Ledger) -> Bools:
+    """Openings of a day on which an area typed in a heap of cases, of whatever category; (n,).
+
+    The paper of months, entered on one day: many times what the area usually reports on a day, and nearly all of it
+    through one channel that usually takes less. A storm brings as many, but not through one door.
+    """
+    table, code = _days(ledger, "area")
+    if table.empty:
+        return np.zeros(len(ledger), dtype=bool)
+    said = (ledger.rows["area"] != UNSAID).to_numpy()
+    return np.asarray(said & np.isin(code, table.loc[table["flagged"], "code"]), dtype=bool)
+
+
+def _days(ledger: Ledger, by: str) -> tuple[pd.DataFrame, Int64s]:
+    """Every day of every category (or area) tested for a spike through one channel, and the day of each row.
+
+    Both have to be improbable, the count and the channel's share, so the larger of the two p-values is valid for the
+    pair.
+    """
+    rows = ledger.rows
+    group = pd.factorize(rows[by])[0].astype(np.int64)
+    day = rows["opened_local"].to_numpy("int64") // DAY
+    table = batches(group, day, (group, day), _DAY_SPIKE)
+    if table.empty:
+        return table, np.full(len(ledger), -1, dtype=np.int64)
     index = pd.MultiIndex.from_arrays([table["group"].to_numpy("int64"), table["slot"].to_numpy("int64")])
-    code = index.get_indexer(pd.MultiIndex.from_arrays([category, day])).astype(np.int64)
+    code = index.get_indexer(pd.MultiIndex.from_arrays([group, day])).astype(np.int64)
     table["code"] = np.arange(len(table))
     spikes = table["code"].to_numpy()[(table["p"] < 1).to_numpy()]
-    usual_of = rows.groupby("category")["channel"].value_counts(normalize=True)
+    usual_of = rows.groupby(by)["channel"].value_counts(normalize=True)
     channel_p = np.ones(len(table))
     for spike in spikes:
         inside = rows[code == spike]
         most = inside["channel"].value_counts()
         share = float(most.iloc[0]) / len(inside)
         # Twice as dispersed as a binomial: the mix of channels has its own good and bad days.
-        usual = float(usual_of[inside["category"].iloc[0], most.index[0]])
+        usual = float(usual_of[inside[by].iloc[0], most.index[0]])
         part, whole = np.array([float(most.iloc[0])]), np.array([float(len(inside))])
         channel_p[spike] = 1.0 if share < _ONE_CHANNEL else share_tail(part, whole, usual, 2.0)[0]
     table["p"] = np.maximum(table["p"], channel_p)
     table["q"] = q_values(table["p"].to_numpy(np.float64))
     table["flagged"] = table["q"] <= LEVEL
-    table["statistic"] = table["count"] / table["usual"]
-    everything = np.ones(len(ledger), dtype=bool)
-    evidence = Evidence.spread(name, "open_month", table, code, statistic="statistic", concerned=everything)
-    for group, own in table[table["flagged"]].groupby("group"):
-        one = str(rows["category"].iloc[int(np.flatnonzero(category == group)[0])])
-        _tell(evidence, ledger, own, code, day, one)
-    return evidence
+    return table, code
 
 
 def _tell(

@@ -19,9 +19,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from data.quality.label_trust_cases import Ledger
 from data.quality.label_trust_nulls import q_values
-from data.quality.label_trust_openings import import_spike
 from data.quality.recording_mix import Mix, same_mix
 from data.quality.recording_runs import SHORTEST_RUN, Code, Run, Weeks, empty_runs
 from data.quality.recording_words import sentences
@@ -123,62 +121,6 @@ def week_starts(cases: pd.DataFrame, as_of: int, time_zone: str) -> Ints:
     there = days.tz_localize(time_zone, nonexistent="shift_forward", ambiguous=np.ones(len(days), dtype=bool))
     starts = there.tz_convert("UTC").as_unit("s").asi8
     return np.asarray(starts[starts <= as_of], dtype=np.int64)
-
-
-def recorded_weeks(found: pd.DataFrame, series: pd.DataFrame, weeks: Ints) -> NDArray[np.bool_]:
-    """In which weeks each series of area and category was recorded, as `recording` found it.
-
-    Starts, stops and gaps of a whole category, or of a whole area, count, and the starts of a category in areas that
-    join one after the other. A category that starts or stops in a single area does not: that may be the very rise or
-    silence that is looked for. Nor does a channel or an office: the problem could still be reported.
-
-    Parameters
-    ----------
-    found : as `recording` gives it
-    series : DataFrame with `area` and `category`, n rows
-    weeks : (m,) starts of weeks, UTC seconds
-
-    Returns
-    -------
-    (m, n) bool, for `models.signals.WeeklyCounts.recorded_as`.
-    """
-    there = np.ones((len(weeks), len(series)), dtype=bool)
-    rolled_out = found.loc[(found["code"] == "roll_out") & (found["unit"] == "category_area"), "category"]
-    joined = (found["unit"] == "category_area") & (found["code"] == "start") & found["category"].isin(rolled_out)
-    whole = found["code"].isin(("start", "stop", "gap")) & found["unit"].isin(("category", "area"))
-    rows = found[whole | joined]
-    for row in rows.to_dict("records"):
-        concerned = np.ones(len(series), dtype=bool)
-        for column in ("category", "area"):
-            if isinstance(row[column], str):
-                concerned &= (series[column] == row[column]).to_numpy()
-        if row["code"] == "start":
-            empty = weeks < row["first_week"]
-        elif row["code"] == "stop":
-            empty = weeks >= row["first_week"]
-        else:
-            empty = (weeks >= row["first_week"]) & (weeks <= row["last_week"])
-        there[np.ix_(empty, concerned)] = False
-    return there
-
-
-def without_spikes(
-    cases: pd.DataFrame, series: pd.DataFrame, weeks: Ints, as_of: int, time_zone: str
-) -> NDArray[np.bool_]:
-    """False for the weeks of a category in which an import in bulk was opened; (m, n) as in `recorded_weeks`.
-
-    What came in with the import is spread over all areas of the category, so all of them leave the week out.
-    """
-    ledger = Ledger.read(cases, as_of, time_zone)
-    there = np.ones((len(weeks), len(series)), dtype=bool)
-    if len(ledger) == 0 or len(weeks) == 0:
-        return there
-    flagged = ledger.rows[import_spike(ledger).flagged]
-    week = np.searchsorted(weeks, flagged["opened"].to_numpy("int64"), side="right") - 1
-    for number, category in set(zip(week.tolist(), flagged["category"], strict=True)):
-        if number >= 0:
-            there[number, (series["category"] == category).to_numpy()] = False
-    return there
 
 
 def _known(cases: pd.DataFrame, starts: Ints, as_of: int) -> pd.DataFrame:
@@ -359,4 +301,4 @@ def _frame(rows: list[dict[str, Any]]) -> pd.DataFrame:
     return frame
 
 
-__all__ = ["COLUMNS", "LEVEL", "UNITS", "WEEK", "recorded_weeks", "recording", "week_starts", "without_spikes"]
+__all__ = ["COLUMNS", "LEVEL", "UNITS", "WEEK", "recording", "week_starts"]

@@ -54,6 +54,7 @@ def empty_runs(weeks: Weeks) -> list[Run]:
     """The empty weeks of every series with enough reports: before the first, after the last, the longest between."""
     found = []
     everything = weeks.counts.sum(axis=0)
+    names = weeks.keys.astype("str").to_dict("records")
     for row in np.flatnonzero(weeks.counts.sum(axis=1) >= _LEAST_REPORTS):
         counts = weeks.counts[row]
         filled = np.flatnonzero(counts)
@@ -71,7 +72,7 @@ def empty_runs(weeks: Weeks) -> list[Run]:
             usual, p = _chance(counts, kind, first, end, ratio)
             # The longest run inside was chosen among all weeks at which one could begin.
             p = min(p * len(counts), 1.0) if kind == "gap" else p
-            key = {str(name): str(value) for name, value in weeks.keys.iloc[row].items()}
+            key = {str(name): value for name, value in names[row].items()}
             found.append(Run(weeks.unit, int(row), kind, first, end, usual, int(counts.sum()), p, key))
     return found
 

@@ -6,7 +6,8 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from data.quality.recording import COLUMNS, recorded_weeks, recording, without_spikes
+from data.quality.recording import COLUMNS, recording
+from data.quality.recording_weeks import recorded_weeks, without_spikes
 from tests.support.quality import DAY, cases_frame
 
 MONDAY = 1_704_067_200  # 2024-01-01 00:00 UTC, a Monday
@@ -177,17 +178,49 @@ def test_weeks_recorded_for_the_signals():
     assert there[21:, 2:].all()
 
 
-def test_the_week_of_an_import_in_bulk_is_left_out_for_its_category():
-    """Forty openings of one second in week 40."""
-    cases = record(usual(drain=2, light=2))
-    bulk = cases_frame(40, opened_at=np.full(40, MONDAY + 40 * WEEK + 3 * DAY + 3605), category="drain", channel="web")
-    both = pd.concat([cases, bulk.assign(case_id=bulk["case_id"] + "x", area="A1")], ignore_index=True)
+def imported(when: int, area: object, category: object = "drain", channel: str = "web") -> pd.DataFrame:
+    """Eighty openings, one a second apart or all of one second, among the usual ones."""
+    bulk = cases_frame(80, opened_at=MONDAY + 40 * WEEK + 3 * DAY + when, area=area, category=category, channel=channel)
+    return pd.concat([record(usual(drain=2, light=2)), bulk.assign(case_id=bulk["case_id"] + "x")], ignore_index=True)
+
+
+def left_out(cases: pd.DataFrame) -> tuple[set[tuple[str, str]], set[int]]:
+    """Series and weeks that an import took out."""
     weeks = MONDAY + WEEK * np.arange(WEEKS, dtype=np.int64)
-    series = pd.DataFrame({"area": ["A1", "A2", "A1"], "category": ["drain", "drain", "light"]})
-    there = without_spikes(both, series, weeks, AS_OF, "UTC")
-    assert not there[40, :2].any()
-    assert there[40, 2]
-    assert there.sum() == there.size - 2
+    series = pd.DataFrame({"area": ["A1", "A1", "A2", "A2", "A3", "A3"], "category": ["drain", "light"] * 3})
+    week, column = np.nonzero(~without_spikes(cases, series, weeks, AS_OF, "UTC"))
+    return {(str(series["area"][n]), str(series["category"][n])) for n in column}, set(week.tolist())
+
+
+def test_the_week_of_an_import_in_bulk_is_left_out_for_its_category():
+    """Eighty openings of one second, from all areas: the week of the category, in all areas."""
+    series, weeks = left_out(imported(3605 + np.zeros(80, dtype=np.int64), np.resize(["A1", "A2", "A3", "A4"], 80)))
+    assert series == {("A1", "drain"), ("A2", "drain"), ("A3", "drain")}
+    assert weeks == {40}
+
+
+def test_what_one_area_imported_of_one_category_is_left_out_there():
+    """Eighty openings of one second, all from one area."""
+    series, weeks = left_out(imported(3605 + np.zeros(80, dtype=np.int64), "A1"))
+    assert series == {("A1", "drain")}
+    assert weeks == {40}
+
+
+def test_the_week_in_which_an_area_typed_in_its_paper_is_left_out_for_the_area():
+    """Eighty cases of both kinds, over a working day, through a channel that the area does not use so much."""
+    typed = imported(30_000 + 200 * np.arange(80), "A2", np.resize(["drain", "light"], 80), "counter")
+    series, weeks = left_out(typed)
+    assert series == {("A2", "drain"), ("A2", "light")}
+    assert weeks == {40}
+
+
+def test_a_storm_is_no_import():
+    """Eighty cases of an area on one day through all its channels."""
+    storm = imported(30_000 + 200 * np.arange(80), "A2", np.resize(["drain", "light"], 80), "phone")
+    web = storm["case_id"].str.endswith("x") & (np.arange(len(storm)) % 4 < 2)
+    series, weeks = left_out(storm.assign(channel=storm["channel"].mask(web, "web")))
+    assert not series
+    assert not weeks
 
 
 def test_too_short_a_record_gives_an_empty_frame():
