@@ -48,7 +48,7 @@ def afterwards(signals: pd.DataFrame, counts: WeeklyCounts) -> pd.DataFrame:
     DataFrame, same rows and index, with
 
     - `later`: "lasted" or "faded"; "too_early" until four weeks are complete; "not_recorded" where a week of them was
-      not recorded, or the series is no longer there;
+      not recorded, the series is no longer there, or the counts begin after the signal;
     - `kept`: the share of the distance from the usual that was still there (below 0: beyond the usual on the other
       side; null where `later` says neither of the first two).
     """
@@ -91,7 +91,7 @@ def _one(signal: dict, rows: dict[tuple[str, str], int], counts: WeeklyCounts) -
     if first + WEEKS_AFTER > len(counts.weeks):
         return "too_early", np.nan
     series = rows.get((signal["area"], signal["category"]))
-    if series is None or (counts.recorded is not None and not counts.recorded[after, series].all()):
+    if first == 0 or series is None or (counts.recorded is not None and not counts.recorded[after, series].all()):
         return "not_recorded", np.nan
     weeks = window_weeks(str(signal["method"]))
     usual, flagged = signal["expected"] / weeks, signal["observed"] / weeks

@@ -38,6 +38,8 @@ _SEASONAL_WEEKS: Final = 123
 # quarter, more than the trend of the years explains.
 _MOVED_ERRORS: Final = 4.0
 _MOVED_SHARE: Final = 0.25
+# What a step of a series is called, by the steps of a year.
+_UNITS: Final = {52: "week", 12: "month", 365: "day"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,7 +49,7 @@ class Rule:
     code: str
     method: str | None
     reason: str
-    least_weeks: int = 0
+    least_weeks: int = 0  # with a count
     least_years: int = 0  # of the series' own calendar, with half a window in hand
     least_mean: float = 0.0  # cases a week
     least_dispersion: float = 0.0  # variance over mean
@@ -58,8 +60,8 @@ RULES: Final = (
     Rule(
         "years_of_past",
         "seasonal",
-        "{weeks} weeks of past and {mean:.2f} cases a week: compared with the season, trend and level of all of them, "
-        "the two newest weeks together",
+        "{weeks} {unit}s of past and {mean:.2f} cases a {unit}: compared with the season, trend and level of all of "
+        "them, the two newest {unit}s together",
         least_weeks=_SEASONAL_WEEKS,
         least_years=2,
         params={"alpha": _LEVEL},
@@ -67,7 +69,7 @@ RULES: Final = (
     Rule(
         "two_years_of_past",
         "farrington_flexible",
-        "{years} years of past and {mean:.1f} cases a week: compared with the same weeks of those years",
+        "{years} years of past and {mean:.1f} cases a {unit}: compared with the same {unit}s of those years",
         least_weeks=10,
         least_years=2,
         least_mean=1.0,
@@ -76,8 +78,8 @@ RULES: Final = (
     Rule(
         "thin_counts",
         "bayes",
-        "{years} years of past, but only {mean:.2f} cases a week: compared with the same weeks of those years and the "
-        "newest, by a law that is exact for few cases",
+        "{years} years of past, but only {mean:.2f} cases a {unit}: compared with the same {unit}s of those years "
+        "and the newest, by a law that is exact for few cases",
         least_weeks=10,
         least_years=2,
         params={"half_window": 3, "this_year": True, "alpha": _LEVEL},
@@ -85,8 +87,8 @@ RULES: Final = (
     Rule(
         "restless_months",
         "ears",
-        "{weeks} weeks of past, too few for a season, whose counts vary {dispersion:.1f} times as much as chance makes "
-        "them: compared with the newest weeks and their own spread",
+        "{weeks} {unit}s of past, too few for a season, whose counts vary {dispersion:.1f} times as much as chance "
+        "makes them: compared with the newest {unit}s and their own spread",
         least_weeks=_HALF_YEAR + 2,
         least_mean=5.0,
         least_dispersion=1.5,
@@ -95,12 +97,12 @@ RULES: Final = (
     Rule(
         "months_of_past",
         "bayes",
-        "{weeks} weeks of past, too few for a season: compared with the newest weeks, by a law that is exact for few "
-        "cases",
+        "{weeks} {unit}s of past, too few for a season: compared with the newest {unit}s, by a law that is exact for "
+        "few cases",
         least_weeks=10,
         params={"years_back": 0, "this_year": True, "alpha": _LEVEL},
     ),
-    Rule("too_short", None, "{weeks} weeks of past; ten are needed to tell a level from its noise"),
+    Rule("too_short", None, "{weeks} {unit}s of past; ten are needed to tell a level from its noise"),
 )
 
 
@@ -117,20 +119,21 @@ class Choice:
 def choose(past: Floats, period: int = 52) -> Choice:
     """Choose by the past of one series; (n_weeks,) counts, NaN where missing, without the weeks to judge.
 
-    Weeks before the first count do not count as past.
+    Weeks without a count do not count as past, neither before the first one nor between. `period` is the number of
+    steps a year; reasons call a step a week (52), a month (12), a day (365) or, of other periods, a step.
     """
+    unit = _UNITS.get(period, "step")
     if moved_level(past, period):
         newest = choose(past[-_HALF_YEAR:], period)
+        known = int((~np.isnan(past)).sum())
         return replace(
-            newest, reason=f"its level has moved within two years, so of {len(past)} weeks only {newest.reason}"
+            newest, reason=f"its level has moved within two years, so of {known} {unit}s only {newest.reason}"
         )
-    seen = np.flatnonzero(~np.isnan(past))
-    weeks = len(past) - int(seen[0]) if len(seen) else 0
-    counts = past[seen]
+    counts = past[~np.isnan(past)]
+    weeks = len(counts)
     mean = float(counts.mean()) if len(counts) else 0.0
     dispersion = float(counts[-_HALF_YEAR:].var(ddof=1) / counts[-_HALF_YEAR:].mean()) if _spread_known(counts) else 1.0
-    # A calendar year is a day longer than 52 weeks, and a window reaches three weeks beyond it.
-    years = min((weeks - 4) // period, 5) if weeks > 4 else 0
+    years = _years(weeks, period)
     rule = next(
         rule
         for rule in RULES
@@ -139,7 +142,10 @@ def choose(past: Floats, period: int = 52) -> Choice:
         and mean >= rule.least_mean
         and dispersion >= rule.least_dispersion
     )
-    reason = rule.reason.format(weeks=weeks, years=years, mean=mean, dispersion=dispersion)
+    if rule.method == "farrington_flexible":
+        # It takes what there is of every year; Bayes says nothing where half of the weeks have no count.
+        years = _years(len(past) - int(np.flatnonzero(~np.isnan(past))[0]), period)
+    reason = rule.reason.format(weeks=weeks, years=years, mean=mean, dispersion=dispersion, unit=unit)
     params = dict(rule.params)
     if rule.method in ("farrington_flexible", "bayes") and rule.least_years:
         params["years_back"] = years
@@ -174,6 +180,11 @@ def moved_level(past: Floats, period: int = 52) -> bool:
             if step > max(_MOVED_ERRORS * np.sqrt(dispersion * (1.0 / now + 1.0 / before)), np.log1p(_MOVED_SHARE)):
                 return True
     return False
+
+
+def _years(weeks: int, period: int) -> int:
+    # A calendar year is a day longer than 52 weeks, and a window reaches three weeks beyond it.
+    return min((weeks - 4) // period, 5) if weeks > 4 else 0
 
 
 def _spread_known(counts: Floats) -> bool:

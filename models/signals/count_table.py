@@ -24,6 +24,8 @@ _ROWS_NAMED: Final = 5
 _LARGEST: Final = 2**53
 # A step of these days between rows is a month; 28 are four weeks.
 _MONTH: Final = (29, 30, 31)
+# A longer table than this is a date or a number typed wrongly rather than a past.
+_MOST_STEPS: Final = 40_000
 
 Ints = NDArray[np.int64]
 
@@ -72,6 +74,12 @@ def _read(path: Path) -> pd.DataFrame:
         raise FileFormatError(
             f"{path.name}: expected a CSV file in UTF-8 with a header and rows of equal length; it cannot be read so."
         ) from error
+    if not isinstance(frame.index, pd.RangeIndex):
+        # Of a table with more fields than names, the names would silently go to the wrong fields.
+        raise FileFormatError(
+            f"{path.name}: expected as many fields in every row as names in the header; the rows have more. Look for "
+            "commas at the end of rows, or for names that are missing."
+        )
     frame.columns = [str(column).strip() for column in frame.columns]
     return frame
 
@@ -116,6 +124,9 @@ def _weeks(text: pd.DataFrame, name: str) -> tuple[pd.Series, pd.Series]:
     _refuse(name, "date" if "date" in text.columns else "k", ~dated & (k == ""), "expected a date or a number k.")
     read = pd.to_datetime(date.where(dated), format="%Y-%m-%d", errors="coerce")
     _refuse(name, "date", dated & read.isna(), "expected a date as YYYY-MM-DD.")
+    # Nanoseconds, which dates are told in, do not reach further.
+    far = dated & ((read < pd.Timestamp(1678, 1, 1)) | (read >= pd.Timestamp(2262, 1, 1)))
+    _refuse(name, "date", far, "expected a date between 1678 and 2261.")
     number = _numbers(k.where(~dated, ""), name, "k", "a whole number")
     _refuse(name, "k", ~dated & ((number % 1 != 0) | (number.abs() >= _LARGEST)), "expected a whole number.")
     days = (read - pd.Timestamp(0)) // pd.Timedelta(days=1)
@@ -139,6 +150,7 @@ def _refuse(name: str, column: str, bad: pd.Series, expected: str) -> None:
 
 def _tables(rows: pd.DataFrame, name: str, *, dated: bool, missing_is_zero: bool) -> list[CountTable]:
     order = list(dict.fromkeys(rows["series"]))
+    _check_span(rows, _step(rows) if dated else 1, name)
     if missing_is_zero:
         weeks = _grid(rows, _step(rows), name) if dated else _numbered(rows)
         return [_table(rows, weeks, order, dated=dated, fill=0.0)]
@@ -152,6 +164,15 @@ def _tables(rows: pd.DataFrame, name: str, *, dated: bool, missing_is_zero: bool
             weeks = _grid(part, usual if fits else _step(part), name)
         together.setdefault(weeks.tobytes(), (weeks, []))[1].append(str(series))
     return [_table(rows, weeks, names, dated=dated, fill=None) for weeks, names in together.values()]
+
+
+def _check_span(rows: pd.DataFrame, step: int, name: str) -> None:
+    steps = (int(rows["week"].max()) - int(rows["week"].min())) // step + 1
+    if steps > _MOST_STEPS:
+        raise InputError(
+            f"{name}: expected at most {_MOST_STEPS:,} steps of time from the first row to the last; there are "
+            f"{steps:,}. Look for mistyped dates or numbers."
+        )
 
 
 def _numbered(rows: pd.DataFrame) -> Ints:
@@ -183,8 +204,16 @@ def _dates_from(rows: pd.DataFrame, step: int) -> Ints:
         return np.arange(first, last + 1, step, dtype=np.int64)
     begin, end = pd.Timestamp(first, unit="D"), pd.Timestamp(last, unit="D")
     months = (end.year - begin.year) * 12 + end.month - begin.month
-    days = [(begin + pd.DateOffset(months=n) - pd.Timestamp(0)).days for n in range(months + 1)]
-    return np.array(days, dtype=np.int64)
+    every = pd.DatetimeIndex([begin + pd.DateOffset(months=n) for n in range(months + 1)])
+    days: Ints = _day_numbers(every)
+    if begin.is_month_end and not np.isin(rows["week"].to_numpy(), days).all():
+        # The last days of months, begun in a month that is shorter than others.
+        days = _day_numbers(every + pd.offsets.MonthEnd(0))
+    return days
+
+
+def _day_numbers(dates: pd.DatetimeIndex) -> Ints:
+    return ((dates - pd.Timestamp(0)) // pd.Timedelta(days=1)).to_numpy(dtype=np.int64)
 
 
 def _fits(rows: pd.DataFrame, step: int) -> bool:

@@ -18,6 +18,7 @@ from data.event_log import NEAR_INSTANT_SECONDS, NEVER
 
 Ints = NDArray[np.int64]
 Bools = NDArray[np.bool_]
+Floats = NDArray[np.float64]
 
 # Stands in the place of the area or category that was summed away.
 ALL: Final = "*"
@@ -42,6 +43,22 @@ class WeeklyCounts:
     left_out: dict[str, int]  # cases that are no report, by reason
     # (n_weeks, n_series), False where a week was not recorded for a series and is not compared with; None: all were
     recorded: Bools | None = None
+    # (n_weeks, n_series), the share of each week's reports that is known already; None: all
+    complete: Floats | None = None
+    # (n_weeks, n_series) the counts without reports through channels just introduced; None: there are none
+    settled: Ints | None = None
+
+    def completed_as(self, complete: Floats) -> WeeklyCounts:
+        """The same counts, with the share of each week's reports that is known at the as-of, above 0 and up to 1.
+
+        Of the newest weeks some reports come in late; `models.signals.nowcast` estimates how many are here.
+        """
+        if complete.shape != self.matrix.shape:
+            raise UsageError(f"Expected shares of shape {self.matrix.shape}, got {complete.shape}.")
+        if not bool(((complete > 0.0) & (complete <= 1.0)).all()):
+            raise UsageError("Expected shares above 0 and up to 1; a week of which nothing is known was not recorded.")
+        # Nothing missing is the same as not saying anything, to the bit.
+        return replace(self, complete=None if bool((complete == 1.0).all()) else complete)
 
     def recorded_as(self, recorded: Bools) -> WeeklyCounts:
         """The same counts, with the weeks in which each series was recorded; see `data.quality.recording`."""
@@ -60,13 +77,18 @@ class WeeklyCounts:
         if n == 0 or self.weeks[n - 1] != week:
             raise UsageError("Expected the start of one of the weeks counted; see WeeklyCounts.weeks.")
         kept = None if self.recorded is None or self.recorded[:n].all() else self.recorded[:n]
-        return replace(self, matrix=self.matrix[:n], weeks=self.weeks[:n], recorded=kept)
+        known = None if self.complete is None or bool((self.complete[:n] == 1.0).all()) else self.complete[:n]
+        settled = None if self.settled is None else self.settled[:n]
+        return replace(
+            self, matrix=self.matrix[:n], weeks=self.weeks[:n], recorded=kept, complete=known, settled=settled
+        )
 
     def totals(self, over: Literal["area", "category", "both"]) -> WeeklyCounts:
         """Sums over all areas (one series per category), over all categories (one per area), or over both.
 
         The name summed away is `ALL` ("*"). Sums agree: they are made of the very same reports. A sum counts as
-        recorded where all its parts with any report were.
+        recorded where all its parts with any report were; what is known of its weeks is the mean over its parts,
+        weighted by their reports.
         """
         keys = self.series.copy()
         for name in ("area", "category"):
@@ -76,8 +98,19 @@ class WeeklyCounts:
         n_groups = int(groups.max()) + 1 if len(groups) else 0
         matrix = np.zeros((n_groups, len(self.weeks)), dtype=np.int64)
         np.add.at(matrix, groups, self.matrix.T)
+        settled = None
+        if self.settled is not None:
+            settled = np.zeros((len(self.weeks), n_groups), dtype=np.int64)
+            np.add.at(settled.T, groups, self.settled.T)
         series = keys.drop_duplicates().sort_values(["area", "category"], ignore_index=True)
-        whole = replace(self, matrix=np.ascontiguousarray(matrix.T), series=series, recorded=None)
+        complete = None
+        if self.complete is not None:
+            weight = self.matrix.sum(axis=0) + 1e-9
+            known = np.zeros((n_groups, len(self.weeks)))
+            np.add.at(known, groups, (self.complete * weight).T)
+            complete = np.minimum(known.T / np.bincount(groups, weights=weight, minlength=n_groups), 1.0)
+        whole = replace(self, matrix=np.ascontiguousarray(matrix.T), series=series, recorded=None, complete=complete)
+        whole = replace(whole, settled=settled)
         if self.recorded is None:
             return whole
         missing = np.zeros((n_groups, len(self.weeks)), dtype=bool)

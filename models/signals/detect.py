@@ -4,31 +4,36 @@ Every area and category is judged by the method its past allows; all rises and s
 whose false-discovery rate is controlled, so that one promise covers the whole list: at most about a tenth of it (with
 the default level) is false alarm. Conditions that make a signal worth telling, such as a least number of cases, enter
 before that control, as a p-value of 1. Striking signals off afterwards would spoil the promise.
+
+Where areas lie in each other, or categories belong to groups, their sums are judged too, in the same family, and the
+same rise is not told twice; see `models.signals.selection`.
 """
 
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass, field
-from typing import Final, Literal
+from typing import Final
 
-import numpy as np
 import pandas as pd
-from numpy.typing import NDArray
 
 from data.errors import UsageError
+from models.signals.budget import told_first
 from models.signals.counts import WeeklyCounts
-from models.signals.fdr import PROCEDURES, Procedure, q_values
-from models.signals.long_past import LongPastSettings, judge_by_long_past, long_enough
-from models.signals.reference_weeks import Dates
-from models.signals.short_past import ShortPastSettings, WindowJudgement, judge_by_short_past
-from models.signals.siblings import Cross
+from models.signals.evidence import DIRECTIONS, direction_rows, family_steps, gather
+from models.signals.fdr import discrete_q_values, q_values
+from models.signals.hierarchy import Groups, Hierarchy, Parents, hierarchy_of
+from models.signals.settings import SignalSettings
+from models.signals.sums import assess_with_sums, plain_columns, tested_in
 
-Floats = NDArray[np.float64]
-Ints = NDArray[np.int64]
-Bools = NDArray[np.bool_]
-
-Direction = Literal["rise", "silence"]
+__all__ = [
+    "EXTRA_COLUMNS",
+    "SIGNAL_COLUMNS",
+    "SignalSettings",
+    "assess_series",
+    "detect_signals",
+    "history",
+    "window_weeks",
+]
 
 # The columns of a signal as they are stored, without its key; see data.tables.signal.
 SIGNAL_COLUMNS: Final = (
@@ -46,53 +51,31 @@ SIGNAL_COLUMNS: Final = (
     "weeks_running",
     "method",
 )
-EXTRA_COLUMNS: Final = ("window_weeks", "method_reason", "weeks_of_past")
+# What a sum is made of; of a series, the same columns say that it is one.
+_SUM_COLUMNS: Final = ("level", "usual", "part_kind", "n_parts", "parts_left_out", "parts_rising", "parts_told")
+EXTRA_COLUMNS: Final = ("window_weeks", "method_reason", "weeks_of_past", *_SUM_COLUMNS, "told")
 
-# A silence is looked for only where nothing at all would be as improbable as this; elsewhere it could never become a
-# signal among many series. That depends on the expectation and not on the week's count, so leaving the others out of
-# the family is fair.
-_SILENCE_POSSIBLE: Final = 0.001
-# Why a series may have no judgement at all: its past is too short, or its newest week was not recorded.
-_UNJUDGED: Final = ("too_short", "not_recorded")
 # Weeks in a row are counted back so far and no further.
 _LONGEST_RUN: Final = 12
 
 
-@dataclass(frozen=True, slots=True)
-class SignalSettings:
-    """What counts as a signal.
-
-    Attributes
-    ----------
-    fdr_level : expected share of false alarms among the signals of a week, rises and silences together.
-    procedure : "bh", or "by" for a bound that holds whatever the dependence between series.
-    minimum_count : a rise needs so many reports, a silence so many expected ones, within its window.
-    least_weeks_running : a signal is told only from this week in a row on.
-    band : share of counts between `lower` and `upper` when nothing has changed: "3 to 6 would be usual".
-    """
-
-    fdr_level: float = 0.10
-    procedure: Procedure = "bh"
-    minimum_count: int = 5
-    least_weeks_running: int = 1
-    band: float = 0.8
-    short_past: ShortPastSettings = field(default_factory=ShortPastSettings)
-    long_past: LongPastSettings = field(default_factory=LongPastSettings)
-
-    def __post_init__(self) -> None:
-        if not 0.0 < self.fdr_level < 1.0:
-            raise UsageError(f"fdr_level must lie between 0 and 1, for example 0.10; it is {self.fdr_level}.")
-        if self.procedure not in PROCEDURES:
-            raise UsageError(f"procedure must be one of {', '.join(PROCEDURES)}; it is {self.procedure!r}.")
-        if 1 not in self.short_past.windows:
-            raise UsageError("short_past.windows must contain 1: the newest week is always judged by itself.")
-
-
-def detect_signals(counts: WeeklyCounts, *, settings: SignalSettings | None = None) -> pd.DataFrame:
+def detect_signals(
+    counts: WeeklyCounts,
+    *,
+    settings: SignalSettings | None = None,
+    parents: Parents | None = None,
+    groups: Groups | None = None,
+) -> pd.DataFrame:
     """Weak signals of the newest complete week.
 
     Weeks that `counts.recorded` leaves out are no past to compare with, and a series whose newest week is left out
     raises no signal: that a recording stopped is one finding (`data.quality.recording`), and not many silences.
+
+    Parameters
+    ----------
+    parents : from an area to the one that it lies in: sums over areas are judged too, up to the whole city. Where not
+        all areas lie in one and the same, that is called `ALL` ("*").
+    groups : from a category to its group: sums over the categories of a group are judged too, in areas of all levels.
 
     Returns
     -------
@@ -102,56 +85,83 @@ def detect_signals(counts: WeeklyCounts, *, settings: SignalSettings | None = No
     - `observed`, `expected`, `lower`, `upper` are sums over the newest `window_weeks` weeks: the window in which the
       signal is clearest. `method` ends in it too, as in "short_past_4w".
     - `week`: start of the newest week, UTC seconds.
-    - `p_value`: before, `q_value`: after the control over all series of the week.
+    - `p_value`: before, `q_value`: after the control over all series and sums of the week.
     - `weeks_running`: for so many weeks in a row, this one included, a signal; counted up to 12.
     - `method_reason`: why this method, as a code; `models.signals.sentence.reason_sentence` says it in words.
+    - `level`: "series", or "sum" over areas or categories. Of a sum, `n_parts` counts the areas in it (the categories,
+      where it is of one area; see `part_kind`), `parts_rising` those above their share of what is expected of the sum
+      (below it, for a silence), `parts_told` the signals told within it, `parts_left_out` the parts it is made without,
+      because they were not recorded throughout the last year. A sum is told only where what remains of it without the
+      signals of finer sums and series is one too; its numbers are those of the whole sum.
+    - `usual`: what the weeks of the past alone make usual in that window, whatever else moved this week. Over the
+      parts of a sum it adds up to the sum's, from village to city. (`expected` cannot: it knows how the problem moves
+      outside the series or the sum in question, which is another outside for each.) NaN without `parents` and `groups`.
+    - `told`: within the limits `most_per_area` and `most_per_week`.
 
     No signal gives an empty frame with the same columns; so does a record too short to judge anything.
+
+    Raises
+    ------
+    UsageError
+        If areas lie in each other in a circle, or a group is called like a category.
     """
     settings = settings or SignalSettings()
-    judged = assess_series(counts, settings=settings)
+    hierarchy = _hierarchy(counts, parents, groups)
+    judged = _assess(counts, settings, hierarchy)
     signals = judged[judged["signal"]].copy()
-    signals["weeks_running"] = _weeks_running(counts, signals, settings)
+    signals["weeks_running"] = _weeks_running(counts, signals, settings, hierarchy)
     return _told(signals, settings)
 
 
-def assess_series(counts: WeeklyCounts, *, settings: SignalSettings | None = None) -> pd.DataFrame:
-    """Judge every series of the newest week, signal or not: for charts, for checks, and to see why there is none.
+def assess_series(
+    counts: WeeklyCounts,
+    *,
+    settings: SignalSettings | None = None,
+    parents: Parents | None = None,
+    groups: Groups | None = None,
+) -> pd.DataFrame:
+    """Judge every series and sum of the newest week, signal or not: for charts, for checks, to see why there is none.
 
     Returns
     -------
-    DataFrame with two rows per series (rise, silence), in series order, with the columns of `detect_signals` but
-    `weeks_running`, and
+    DataFrame with two rows per series (rise, silence), in series order, then two per sum, with the columns of
+    `detect_signals` but `weeks_running` and `told`, and
 
     - `week_observed`, `week_expected`, `week_lower`, `week_upper`: of the newest week by itself;
-    - `signal`: whether the week's control calls it one. NaN in `p_value`: not tested, see `method_reason`.
+    - `signal`: whether the week's control calls it one. NaN in `p_value`: not tested, see `method_reason`;
+    - `tested_p`: the p-value as it enters that control: 1 where a signal would not be worth telling.
+    - `covered`, with `parents` or `groups`: a sum that would be a signal but for finer ones, which explain it.
+
+    Where an area has others in it, reports placed on that area itself are a part of its sum and no series of their own.
     """
-    settings = settings or SignalSettings()
-    evidence = _gather(counts, settings)
-    rows = [_direction_rows(counts, evidence, direction, settings) for direction in ("rise", "silence")]
-    judged = pd.concat(rows, ignore_index=True)
-    q = q_values(judged.pop("guarded_p").to_numpy(), procedure=settings.procedure)
-    judged["q_value"] = q
-    judged["signal"] = q <= settings.fdr_level
-    judged["fdr_level"] = settings.fdr_level
-    return judged
+    return _assess(counts, settings or SignalSettings(), _hierarchy(counts, parents, groups))
 
 
-def history(counts: WeeklyCounts, *, weeks: int, settings: SignalSettings | None = None) -> pd.DataFrame:
+def history(
+    counts: WeeklyCounts,
+    *,
+    weeks: int,
+    settings: SignalSettings | None = None,
+    parents: Parents | None = None,
+    groups: Groups | None = None,
+) -> pd.DataFrame:
     """The signals of each of the newest `weeks` weeks, as if judged live at the end of that week.
 
     The frame is that of `detect_signals`, sorted by week and then as there. Every week sees its own past only; the
-    counts themselves are those known at `counts.as_of`, so a report that came in late is already in its week.
+    counts themselves are those known at `counts.as_of`, so a report that came in late is already in its week, and what
+    `counts.recorded` and `counts.settled` say of a week may have become clear later. Only counts made ready anew at
+    each moment (`models.signals.traps`) are those of that moment.
     """
     if weeks < 1:
         raise UsageError(f"Expected at least one week to replay, got weeks={weeks}.")
     settings = settings or SignalSettings()
+    hierarchy = _hierarchy(counts, parents, groups)
     n_weeks = len(counts.weeks)
     told = []
     runs: dict[_Key, int] = {}
     # Some weeks more than asked for, so that the first ones asked for know how long their signals have run.
     for row in range(max(n_weeks - weeks - _LONGEST_RUN + 1, 0), n_weeks):
-        judged = assess_series(counts.until(int(counts.weeks[row])), settings=settings)
+        judged = _assess(counts.until(int(counts.weeks[row])), settings, hierarchy)
         signals = judged[judged["signal"]].copy()
         keys = _keys(signals)
         runs = {key: min(runs.get(key, 0) + 1, _LONGEST_RUN) for key in keys}
@@ -170,132 +180,30 @@ def window_weeks(method: str) -> int:
 _Key = tuple[str, str, str]
 
 
-@dataclass(frozen=True, slots=True)
-class _Evidence:
-    """All judgements of the newest week, and what they rest on."""
-
-    judgements: tuple[WindowJudgement, ...]  # the newest week by itself comes first
-    methods: tuple[str, ...]  # one per judgement
-    week: WindowJudgement  # the newest week by itself, by the better method a series allows
-    long: Bools  # (n_series,) judged by the long past too
-    weeks_of_past: Ints
-    reasons: NDArray[np.str_]
+def _hierarchy(counts: WeeklyCounts, parents: Parents | None, groups: Groups | None) -> Hierarchy | None:
+    return None if parents is None and groups is None else hierarchy_of(counts.series, parents, groups)
 
 
-def _gather(counts: WeeklyCounts, settings: SignalSettings) -> _Evidence:
-    cross = _cross(counts)
-    recorded = counts.recorded
-    short = judge_by_short_past(counts.matrix, cross, settings.short_past, band=settings.band, recorded=recorded)
-    judgements: tuple[WindowJudgement, ...] = short.windows
-    methods = ["short_past"] * len(judgements)
-    week = next(judgement for judgement in judgements if judgement.weeks == 1)
-    long = np.zeros(counts.matrix.shape[1], dtype=bool)
-    if long_enough(counts.matrix, cross, settings.long_past, recorded).any():
-        by_long = judge_by_long_past(
-            counts.matrix, cross, _mondays(counts), settings.long_past, band=settings.band, recorded=recorded
-        )
-        long = ~np.isnan(by_long.rise_p)
-        week = _prefer(long, by_long, week)
-        judgements, methods = (*judgements, by_long), [*methods, "long_past"]
-    reasons = _reasons(counts, long, short.baseline_weeks, settings)
-    return _Evidence(judgements, tuple(methods), week, long, short.baseline_weeks, reasons)
-
-
-def _cross(counts: WeeklyCounts) -> Cross:
-    codes = (pd.factorize(counts.series[name], sort=True)[0] for name in ("area", "category"))
-    area, category = (code.astype(np.int64) for code in codes)
-    return Cross(area, category)
-
-
-def _mondays(counts: WeeklyCounts) -> Dates:
-    local = pd.to_datetime(counts.weeks, unit="s", utc=True).tz_convert(counts.time_zone)
-    return local.tz_localize(None).normalize().to_numpy().astype("datetime64[D]")
-
-
-def _prefer(where: Bools, first: WindowJudgement, second: WindowJudgement) -> WindowJudgement:
-    names = ("observed", "expected", "lower", "upper", "rise_p", "silence_p", "zero_p")
-    return WindowJudgement(1, *(np.where(where, getattr(first, n), getattr(second, n)) for n in names))
-
-
-def _reasons(counts: WeeklyCounts, long: Bools, weeks_of_past: Ints, settings: SignalSettings) -> NDArray[np.str_]:
-    years = settings.long_past.least_years * 52
-    short = weeks_of_past < settings.short_past.least_baseline_weeks
-    n_weeks = len(counts.weeks)
-    thin = len(counts.weeks) > years + settings.long_past.regression.half_window
-    reason = np.where(long, "years_of_past", "thin_counts" if thin else "months_of_past")
-    if counts.recorded is None:
-        return np.where(short, "too_short", reason)
-    reference = settings.short_past.baseline_weeks + max(settings.short_past.windows)
-    partly = ~counts.recorded[max(n_weeks - reference, 0) :].all(axis=0) & ~long
-    reason = np.where(partly, "partly_recorded", reason)
-    return np.where(counts.recorded[-1], np.where(short, "too_short", reason), "not_recorded")
-
-
-def _direction_rows(
-    counts: WeeklyCounts, evidence: _Evidence, direction: Direction, settings: SignalSettings
-) -> pd.DataFrame:
-    raw = np.stack([_raw_p(judgement, direction) for judgement in evidence.judgements])
-    guarded = np.stack([_guarded_p(j, evidence.week, direction, settings) for j in evidence.judgements])
-    # Bonferroni over the judgements a series has. It holds although they overlap.
-    n_looks = np.maximum((~np.isnan(guarded)).sum(axis=0), 1)
-    # The window shown is the clearest of those that may be told, or else the clearest of all.
-    missing = np.isnan(guarded)
-    choice = np.lexsort((np.where(missing, 2.0, raw), np.where(missing, 2.0, guarded)), axis=0)[0]
-    columns = np.arange(raw.shape[1])
-    picked = {
-        name: np.stack([getattr(j, name) for j in evidence.judgements])[choice, columns]
-        for name in ("observed", "expected", "lower", "upper")
-    }
-    windows = np.array([j.weeks for j in evidence.judgements])[choice]
-    methods = np.array(evidence.methods)[choice]
-    untested = np.isnan(raw[choice, columns])
-    names = [
-        str(reason) if reason in _UNJUDGED else f"{method}_{weeks}w"
-        for reason, method, weeks in zip(evidence.reasons, methods, windows, strict=True)
-    ]
-    return pd.DataFrame(
-        {
-            "week": counts.newest(),
-            "area": counts.series["area"],
-            "category": counts.series["category"],
-            "direction": pd.Series(direction, index=counts.series.index, dtype="str"),
-            **picked,
-            "p_value": np.where(untested, np.nan, np.minimum(raw[choice, columns] * n_looks, 1.0)),
-            "guarded_p": np.minimum(guarded[choice, columns] * n_looks, 1.0),
-            "method": pd.Series(names, dtype="str"),
-            "window_weeks": windows,
-            "method_reason": pd.Series(evidence.reasons, dtype="str"),
-            "weeks_of_past": evidence.weeks_of_past,
-            "week_observed": evidence.week.observed,
-            "week_expected": evidence.week.expected,
-            "week_lower": evidence.week.lower,
-            "week_upper": evidence.week.upper,
-        }
-    )
-
-
-def _raw_p(judgement: WindowJudgement, direction: Direction) -> Floats:
-    if direction == "rise":
-        return judgement.rise_p
-    return np.where(judgement.zero_p <= _SILENCE_POSSIBLE, judgement.silence_p, np.nan)
-
-
-def _guarded_p(
-    judgement: WindowJudgement, week: WindowJudgement, direction: Direction, settings: SignalSettings
-) -> Floats:
-    """The p-value, raised to 1 where the signal would not be worth telling; raising keeps a p-value valid."""
-    if direction == "rise":
-        few = judgement.observed < settings.minimum_count
-        over = week.observed < week.expected
+def _assess(counts: WeeklyCounts, settings: SignalSettings, hierarchy: Hierarchy | None) -> pd.DataFrame:
+    evidence = gather(counts, settings)
+    rows = [direction_rows(counts, evidence, direction, settings) for direction in DIRECTIONS]
+    if hierarchy is not None:
+        return assess_with_sums(counts, evidence, rows, hierarchy, settings).assign(fdr_level=settings.fdr_level)
+    judged = plain_columns(pd.concat(rows, ignore_index=True))
+    p = judged["tested_p"].to_numpy(dtype=float)
+    if settings.procedure == "discrete":
+        q = discrete_q_values(p, family_steps(evidence, tested_in(p.reshape(2, -1)), settings))
     else:
-        few = judgement.expected < settings.minimum_count
-        over = week.observed > week.expected
-    raw = _raw_p(judgement, direction)
-    # A rise of the last four weeks that has gone in the newest is no news any more.
-    return np.where(np.isnan(raw), np.nan, np.where(few | over, 1.0, raw))
+        q = q_values(p, procedure=settings.procedure)
+    judged["q_value"] = q
+    judged["signal"] = q <= settings.fdr_level
+    judged["fdr_level"] = settings.fdr_level
+    return judged
 
 
-def _weeks_running(counts: WeeklyCounts, signals: pd.DataFrame, settings: SignalSettings) -> list[int]:
+def _weeks_running(
+    counts: WeeklyCounts, signals: pd.DataFrame, settings: SignalSettings, hierarchy: Hierarchy | None
+) -> list[int]:
     """For how many weeks in a row each signal has been one, by replaying the weeks before."""
     keys = _keys(signals)
     runs = dict.fromkeys(keys, 1)
@@ -303,7 +211,7 @@ def _weeks_running(counts: WeeklyCounts, signals: pd.DataFrame, settings: Signal
     for week in counts.weeks[-2 : -_LONGEST_RUN - 1 : -1]:
         if not running:
             break
-        judged = assess_series(counts.until(int(week)), settings=settings)
+        judged = _assess(counts.until(int(week)), settings, hierarchy)
         running &= set(_keys(judged[judged["signal"]]))
         for key in running:
             runs[key] += 1
@@ -316,6 +224,8 @@ def _keys(signals: pd.DataFrame) -> list[_Key]:
 
 def _told(signals: pd.DataFrame, settings: SignalSettings) -> pd.DataFrame:
     told = signals[signals["weeks_running"] >= settings.least_weeks_running]
+    first = told_first(told, most_per_area=settings.most_per_area, most_per_week=settings.most_per_week)
+    told = told.assign(told=first)
     told = told.sort_values(["q_value", "p_value", "area", "category"], kind="stable", ignore_index=True)
     whole = {"week": "int64", "observed": "int64", "weeks_running": "int64", "window_weeks": "int64"}
     return told[[*SIGNAL_COLUMNS, *EXTRA_COLUMNS]].astype(whole)

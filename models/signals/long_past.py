@@ -12,10 +12,11 @@ from dataclasses import dataclass, field, replace
 import numpy as np
 from numpy.typing import NDArray
 
+from models.signals.baseline import LEAST_KNOWN
 from models.signals.distribution import count_lower_tail, count_quantile, count_tail
 from models.signals.farrington import FarringtonSettings, farrington_flexible
 from models.signals.reference_weeks import Dates
-from models.signals.short_past import WindowJudgement, recorded_since
+from models.signals.short_past import WindowJudgement, checked_complete, recorded_since
 from models.signals.siblings import Cross, capped, movement
 
 Floats = NDArray[np.float64]
@@ -57,6 +58,7 @@ def judge_by_long_past(
     *,
     band: float = 0.8,
     recorded: Bools | None = None,
+    complete: Floats | None = None,
 ) -> WindowJudgement:
     """Judge the newest week of every series by the same weeks of earlier years.
 
@@ -67,11 +69,21 @@ def judge_by_long_past(
     band : share of counts between `lower` and `upper` when nothing has changed
     recorded : (n_weeks, n_series), False for weeks to leave out of a series; None for none. Up to eight of them are
         filled with the mean of the weeks around; a longer stretch ends the past that is used.
+    complete : (n_weeks, n_series) or (n_weeks, 1), above 0 and at most 1: the share of each week's reports that is
+        expected to be known by now; None where all are. It enters the regression as an offset, and thins mean and
+        variance of the newest week as in `judge_by_short_past`. A week of the past of which less than half is known is
+        left out.
 
     Returns
     -------
     WindowJudgement of one week; NaN for series whose past is too short, too thin, or did not fit.
+
+    Raises
+    ------
+    UsageError
+        If `complete` has another shape, or values outside (0, 1].
     """
+    complete = checked_complete(complete, matrix)
     n_series = matrix.shape[1]
     observed = matrix[-1].astype(float)
     use = np.flatnonzero(long_enough(matrix, cross, settings, recorded))
@@ -79,17 +91,29 @@ def judge_by_long_past(
     past = np.zeros(n_series)
     # Series enter with as many whole years as each has, so one with a late start does not shorten the others.
     years = _years(matrix, cross, settings, recorded)
-    known = matrix if recorded is None else _filled(matrix, recorded)
+    known = (matrix if recorded is None else _filled(matrix, recorded)).astype(float)
+    share = None if complete is None else np.broadcast_to(complete, matrix.shape)
+    if share is not None:
+        known[:-1] = np.where(share[:-1] >= LEAST_KNOWN, known[:-1], np.nan)
     for span in np.unique(years[use]):
         rows = use[years[use] == span]
-        regression = replace(settings.regression, years_back=int(span))
-        result = farrington_flexible(known[:, rows].astype(float), len(matrix) - 1, settings=regression, dates=dates)
+        regression = replace(settings.regression, years_back=int(span), population_offset=share is not None)
+        result = farrington_flexible(
+            known[:, rows],
+            len(matrix) - 1,
+            settings=regression,
+            dates=dates,
+            population=None if share is None else share[:, rows],
+        )
         usual[rows], dispersion[rows], error[rows] = (
             result.expected,
             result.dispersion,
             result.standard_error,
         )
-        past[rows] = known[-span * _WEEKS_A_YEAR :, rows].sum(axis=0)
+        past[rows] = np.nansum(known[-span * _WEEKS_A_YEAR :, rows], axis=0)
+    if share is not None:
+        # The past is (all but) complete, the newest week is thinned: what exceeds the mean goes by the square.
+        dispersion = 1.0 + share[-1] * (dispersion - 1.0)
     return _judge(observed, usual, dispersion, error, past, cross, band)
 
 

@@ -13,6 +13,9 @@ Language = Literal["zh", "en"]
 _LANGUAGES: Final = ("zh", "en")
 # Beyond so many years nothing can be said from a simulation of some hundred records.
 _MOST_YEARS: Final = 100
+# What one step of the record is called, by how many make a year: one of them, several, and in Chinese.
+_STEPS: Final = {52: ("week", "weeks", "周"), 12: ("month", "months", "个月"), 365: ("day", "days", "天")}
+_STEP: Final = ("step", "steps", "期")
 
 
 def plan_sentence(plan: Plan, *, language: Language) -> str:
@@ -28,18 +31,19 @@ def plan_sentence(plan: Plan, *, language: Language) -> str:
     price = alarms_told(plan.years_between_false_alarms(), language=language)
     share = _share(plan.power, language)
     usual = _figure(plan.usual)
+    within = steps_told(plan.weeks, plan.period, language=language)
     if language == "en":
-        weeks = "1 week" if plan.weeks == 1 else f"{plan.weeks} weeks"
-        start = f"With counts like these ({usual} a week), "
+        start = f"With counts like these ({usual} a {_STEPS.get(plan.period, _STEP)[0]}), "
         if np.isnan(smallest):
             rise = f"not even a rise to {LARGEST_RISE:g} times"
         else:
             rise = f"a rise to {_figure(smallest)} times"
-        return f"{start}{rise} the usual is found within {weeks} {share}, at {price}."
-    start = f"以这样的数量（每周约 {usual} 件），"
+        return f"{start}{rise} the usual is found within {within} {share}, at {price}."
+    start = f"以这样的数量（每{_STEPS.get(plan.period, _STEP)[2].removeprefix('个')}约 {usual} 件），"
     if np.isnan(smallest):
-        return f"{start}即使升至平常的 {LARGEST_RISE:g} 倍，也达不到{share}在 {plan.weeks} 周内被发现；{price}。"
-    return f"{start}升至平常的 {_figure(smallest)} 倍时，{share}能在 {plan.weeks} 周内被发现；{price}。"
+        chance = f"{within}内被发现的可能也不到 {100.0 * plan.power:g}%"
+        return f"{start}即使升至平常的 {LARGEST_RISE:g} 倍，{chance}；{price}。"
+    return f"{start}升至平常的 {_figure(smallest)} 倍时，{share}能在 {within}内被发现；{price}。"
 
 
 def doubt_sentence(plan: Plan, *, language: Language) -> str | None:
@@ -48,16 +52,27 @@ def doubt_sentence(plan: Plan, *, language: Language) -> str | None:
     smallest, low, high = plan.smallest_rise()
     if np.isnan(smallest) or np.isnan(low):
         return None
-    weeks = plan.weeks_of_past
+    weeks = steps_told(plan.weeks_of_past, plan.period, language=language)
     if np.isnan(high):
         return {
-            "en": f"{weeks} weeks leave that open: {_figure(low)} times at least, and perhaps no rise at all.",
-            "zh": f"{weeks} 周的数量还不足以确定：至少 {_figure(low)} 倍，也可能任何升高都发现不了。",
+            "en": f"{weeks} leave that open: {_figure(low)} times at least, and perhaps no rise at all.",
+            "zh": f"{weeks}的数量还不足以确定：至少 {_figure(low)} 倍，也可能任何升高都发现不了。",
         }[language]
     return {
-        "en": f"As far as {weeks} weeks of counts tell, it is {_figure(low)} to {_figure(high)} times (80 % sure).",
-        "zh": f"就 {weeks} 周的数量而言，应在 {_figure(low)} 至 {_figure(high)} 倍之间（把握 80%）。",
+        "en": f"As far as {weeks} of counts tell, it is {_figure(low)} to {_figure(high)} times (80 % sure).",
+        "zh": f"就 {weeks}的数量而言，应在 {_figure(low)} 至 {_figure(high)} 倍之间（把握 80%）。",
     }[language]
+
+
+def steps_told(steps: int, period: int, *, language: Language) -> str:
+    """A number of steps of a record, of which `period` make a year, in words.
+
+    >>> steps_told(4, 12, language="en")
+    '4 months'
+    """
+    _check(language)
+    one, several, chinese = _STEPS.get(period, _STEP)
+    return f"{steps} {chinese}" if language == "zh" else f"{steps} {one if steps == 1 else several}"
 
 
 def alarms_told(years_between: float, *, language: Language) -> str:
@@ -79,7 +94,7 @@ def _share(power: float, language: Language) -> str:
     tenths = power * 10.0
     if abs(tenths - round(tenths)) < 1e-6:
         return f"in {round(tenths)} of 10 cases" if language == "en" else f"10 次中有 {round(tenths)} 次"
-    return f"in {power:.1%} of cases" if language == "en" else f"有 {power:.1%} 的把握"
+    return f"in {100.0 * power:g} % of cases" if language == "en" else f"有 {100.0 * power:g}% 的把握"
 
 
 def _figure(value: float) -> str:

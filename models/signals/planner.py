@@ -19,7 +19,7 @@ import pandas as pd
 from numpy.typing import NDArray
 from scipy import interpolate, special
 
-from data.errors import NotEnoughDataError, UsageError
+from data.errors import InputError, NotEnoughDataError, UsageError
 from models.signals.choice import choose
 from models.signals.count_process import CountProcess, fit_process
 from models.signals.detectors import Detector, make_detector
@@ -48,6 +48,8 @@ _COMPARED_SHARE: Final = 0.35
 # 80 % of a normal law.
 _REACH: Final = 1.2816
 _MOST_WEEKS: Final = 26
+# More cases a week than these take minutes, and tell rises apart that nobody has to plan for.
+_LARGEST_LEVEL: Final = 100_000.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -109,6 +111,7 @@ class Plan:
     alarms : DataFrame `alpha, weekly, a_year, years_between`
         False alarms: the chance in a week, their number a year, and the years from one to the next (inf: none seen).
     error : largest Monte-Carlo standard error of the plan's own curve
+    period : steps of the record in a year; of 12 or 365, whatever is called a week here is a month or a day
     """
 
     weeks: int
@@ -126,6 +129,7 @@ class Plan:
     smallest: pd.DataFrame
     alarms: pd.DataFrame
     error: float
+    period: int = 52
 
     def smallest_rise(self) -> tuple[float, float, float]:
         """The smallest rise found as asked, and its interval; NaN where there is none."""
@@ -161,6 +165,8 @@ def plan(counts: pd.Series, settings: PlanSettings | None = None) -> Plan:
     ------
     NotEnoughDataError
         If the record is too short for any detector, or holds no case.
+    InputError
+        If there are more than 100,000 cases a week.
     UsageError
         If the detector has no level to set, or its parameters are impossible.
     """
@@ -171,6 +177,11 @@ def plan(counts: pd.Series, settings: PlanSettings | None = None) -> Plan:
     period = make_detector("rki").steps_a_year(_dates(counts.index))
     detector, reason = _detector(values, settings, period)
     process = fit_process(values, max(horizons), period=period)
+    if process.level > _LARGEST_LEVEL:
+        raise InputError(
+            f"Expected a series of at most {_LARGEST_LEVEL:,.0f} cases a week to plan for; this one has more. Plan for "
+            "its parts, by area or by type."
+        )
     return _Planner(settings, process, detector, index, horizons, period, reason).answer()
 
 
@@ -232,12 +243,18 @@ class _Planner:
             smallest=_sorted(pd.concat(smallest, ignore_index=True)),
             alarms=_sorted(_alarms(alarms, self.period)),
             error=float(main.error.max()),
+            period=self.period,
         )
 
     def _run(self, process: CountProcess, alpha: float, records: int) -> Found:
         detector = type(self.detector)(**{**self.detector.get_params(), "alpha": alpha})
-        rises = _RISES[::2] if self.detector.method in _SLOW else _RISES
-        return chances(detector, process, rises, self.index, records=records, seed=self.settings.seed)
+        return chances(detector, process, self._rises(), self.index, records=records, seed=self.settings.seed)
+
+    def _rises(self) -> Floats:
+        """Rises tried, the same for every run of this plan."""
+        fine = _fine(self.process)
+        rises = np.concatenate([[1.0], fine, [LARGEST_RISE]]) if len(fine) else _RISES
+        return rises[::2] if self.detector.method in _SLOW else rises
 
     def _spread(self, alpha: float, records: int, base: Found, main: Found) -> Floats | None:
         """Standard deviation of the logit of the power: what the counts leave open of level and dispersion, and chance.
@@ -267,16 +284,16 @@ class _Planner:
                 reach = _REACH * spread[weeks - 1]
                 lines["low"] = special.expit(_logit(lines["power"]) - reach)
                 lines["high"] = special.expit(_logit(lines["power"]) + reach)
-            rises = _RISES[::2] if self.detector.method in _SLOW else _RISES
-            smooth = {name: _smooth(rises, values) for name, values in lines.items()}
-            nothing = np.full(len(_SHOWN), np.nan)
+            smooth = {name: _smooth(self._rises(), values) for name, values in lines.items()}
+            shown = np.union1d(_SHOWN, _fine(self.process))
+            nothing = np.full(len(shown), np.nan)
             curves.append(
                 pd.DataFrame(
                     {
                         "alpha": alpha,
                         "weeks": weeks,
-                        "rise": _SHOWN,
-                        **{n: smooth[n](_SHOWN) if n in smooth else nothing for n in ("power", "low", "high")},
+                        "rise": shown,
+                        **{n: smooth[n](shown) if n in smooth else nothing for n in ("power", "low", "high")},
                     }
                 )
             )
@@ -285,6 +302,15 @@ class _Planner:
             reached = {n: _reach(smooth[of], self.settings.power) if of in smooth else np.nan for n, of in ends.items()}
             smallest.append(pd.DataFrame({"alpha": [alpha], "weeks": [weeks], **{n: [v] for n, v in reached.items()}}))
         return pd.concat(curves, ignore_index=True), pd.concat(smallest, ignore_index=True)
+
+
+def _fine(process: CountProcess) -> Floats:
+    """Rises within chance's reach of a thick series, which `_RISES` steps over; none for others."""
+    chance = np.sqrt(process.dispersion / process.level)
+    if chance >= _RISES[1] - 1.0:
+        return np.empty(0)
+    fine: Floats = 1.0 + np.geomspace(chance, 30.0 * chance, len(_RISES) - 2)
+    return fine
 
 
 def _horizons(settings: PlanSettings) -> list[int]:
@@ -352,7 +378,7 @@ def _log_rise(rise: Floats | float) -> Floats:
 
 def _reach(curve: Callable[[Floats | float], Floats], power: float) -> float:
     """The smallest rise at which the curve comes up to `power`; NaN where it never does."""
-    fine = np.geomspace(_RISES[0], LARGEST_RISE, 2000)
+    fine = np.concatenate([[1.0], 1.0 + np.geomspace(1e-4, LARGEST_RISE - 1.0, 4000)])
     enough = np.flatnonzero(curve(fine) >= power)
     return float(fine[enough[0]]) if len(enough) else float("nan")
 

@@ -187,11 +187,13 @@ class _Run:
         spread = np.sqrt(self.process.dispersion * mean)
         top = np.where(known, np.floor(limits), np.inf)
         most = int(max(top[known].max() if known.any() else 0.0, np.ceil(mean + 12.0 * spread + 12.0))) + 1
-        values = np.arange(most + 1, dtype=float)
+        # So far below the mean no count ever is: of large counts all others would fill the memory.
+        least = int(max(np.floor(mean - 12.0 * spread - 12.0), 0.0))
+        values = np.arange(least, most + 1, dtype=float)
         means = np.full(len(values), mean)
         law = count_lower_tail(values, means, means * self.process.dispersion)
-        calm = np.where(top < 0.0, 0.0, law[np.clip(top, 0.0, most).astype(np.int64)])
-        drawn = np.searchsorted(law, chance * calm, side="left").astype(float)
+        calm = np.where(top < least, 0.0, law[(np.clip(top, least, most) - least).astype(np.int64)])
+        drawn = least + np.searchsorted(law, chance * calm, side="left").astype(float)
         return np.where(known, calm, 1.0), np.minimum(drawn, np.maximum(np.minimum(top, most), 0.0))
 
     def _limits(self, known: Floats, ahead: Floats) -> Floats:

@@ -63,6 +63,17 @@ _REASONS: Final[dict[str, dict[Language, str]]] = {
         "and with how the same type of problem moved elsewhere.",
         "zh": "与自身往年同一季节、此前 {weeks} 周的水平以及同类问题在其他区域的变化相比。",
     },
+    "whole_months": {
+        "en": "All areas together have none beside them: compared with their own last weeks, as far as such a "
+        "comparison held over {weeks} earlier weeks, and with how the other types of problem moved.",
+        "zh": "全部区域合计，没有其他区域可比：与自身最近几周的水平（按此前 {weeks} 周中这种比较的准确程度）"
+        "以及其他类型问题的变化相比。",
+    },
+    "whole_years": {
+        "en": "All areas together have none beside them: compared with the same season of their own earlier years, "
+        "over {weeks} earlier weeks, and with how the other types of problem moved.",
+        "zh": "全部区域合计，没有其他区域可比：与自身往年同一季节（此前 {weeks} 周）以及其他类型问题的变化相比。",
+    },
 }
 
 
@@ -79,7 +90,8 @@ def signal_sentence(
     Parameters
     ----------
     signal : mapping with `week`, `direction`, `observed`, `lower`, `upper`, `fdr_level`, `method`
-        The window of weeks is read from `method`.
+        The window of weeks is read from `method`. For a sum (`level`), also `n_parts`, `part_kind`, `parts_rising` and
+        `parts_told`: the sentence then says how many of its parts take part.
     area, category : names for display, in the language asked for
     time_zone : of the offices; the date named is local
 
@@ -102,6 +114,7 @@ def signal_sentence(
         first=monday - pd.Timedelta(weeks=weeks - 1),
         weeks=weeks,
         level=float(signal["fdr_level"]),
+        parts=_parts(signal),
     )
     return _SENTENCES[_language(language)](told)
 
@@ -112,6 +125,33 @@ def reason_sentence(signal: Mapping[str, Any], *, language: Language) -> str:
     if code not in _REASONS:
         raise UsageError(f"Expected one of the reasons {', '.join(_REASONS)}.")
     return _REASONS[code][_language(language)].format(weeks=int(signal["weeks_of_past"]))
+
+
+def more_sentence(number: int, *, language: Language) -> str:
+    """How many signals there are besides those told first; for `models.signals.more_signals`. Empty for none.
+
+    Examples
+    --------
+    >>> more_sentence(7, language="en")
+    'And 7 more: see all signals.'
+    """
+    said: dict[Language, str] = {
+        "en": f"And {number:,} more: see all signals.",
+        "zh": f"另有 {number:,} 个信号，见全部信号。",
+    }
+    if number == 0:
+        return ""
+    return said[_language(language)]
+
+
+@dataclass(frozen=True, slots=True)
+class _Parts:
+    """What a sum is made of, and how many of its parts move with it."""
+
+    number: int
+    kind: str  # area · category
+    moving: int
+    told: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -127,6 +167,14 @@ class _Told:
     first: pd.Timestamp
     weeks: int
     level: float
+    parts: _Parts | None
+
+
+def _parts(signal: Mapping[str, Any]) -> _Parts | None:
+    if str(signal.get("level", "series")) != "sum":
+        return None
+    moving, told = int(signal["parts_rising"]), int(signal["parts_told"])
+    return _Parts(int(signal["n_parts"]), str(signal["part_kind"]), moving, told)
 
 
 def _language(language: Language) -> Language:
@@ -148,7 +196,24 @@ def _english(told: _Told) -> str:
         if share is None
         else f"1 in {share} signals of this kind is a false alarm"
     )
-    return f"{number} {reports} of “{told.category}” in {told.area} {span}; {usual} would be usual. About {odds}."
+    place, parts = _english_parts(told)
+    return f"{number} {reports} of “{told.category}” in {place} {span}; {usual} would be usual.{parts} About {odds}."
+
+
+def _english_parts(told: _Told) -> tuple[str, str]:
+    """Where, and which part the parts of a sum have in it."""
+    parts = told.parts
+    if parts is None:
+        return told.area, ""
+    areas = parts.kind == "area"
+    place = f"the {parts.number:,} areas of {told.area}" if areas else told.area
+    among = f"the {parts.number:,}" if areas else f"the {parts.number:,} types of problem in it"
+    verb, side = ("is" if parts.moving == 1 else "are"), ("below" if told.silence else "above")
+    share = f"{parts.moving:,} of {among} {verb} {side} what is usual there"
+    if parts.told == 0:
+        return place, f" None stands out by itself: {share}."
+    signals = "1 signal" if parts.told == 1 else f"{parts.told:,} signals"
+    return place, f" The {signals} told within it cannot explain it alone: {share}."
 
 
 def _chinese(told: _Told) -> str:
@@ -159,7 +224,21 @@ def _chinese(told: _Told) -> str:
     share = _one_in(told.level)
     odds = f"约 {told.level:.0%} 是误报" if share is None else f"大约每 {share} 个中有 1 个是误报"
     day = f"{told.first.month} 月 {told.first.day} 日"
-    return f"{told.area}在 {day}起的{span}内{number}“{told.category}”报告；通常为 {usual}。此类信号{odds}。"
+    place, parts = _chinese_parts(told)
+    return f"{place}在 {day}起的{span}内{number}“{told.category}”报告；通常为 {usual}。{parts}此类信号{odds}。"
+
+
+def _chinese_parts(told: _Told) -> tuple[str, str]:
+    parts = told.parts
+    if parts is None:
+        return told.area, ""
+    areas = parts.kind == "area"
+    place = f"{told.area}的 {parts.number:,} 个区域" if areas else told.area
+    among = f"{parts.number:,} 个区域" if areas else f"其中 {parts.number:,} 类问题"
+    share = f"{among}中有 {parts.moving:,} 个{'低于' if told.silence else '高于'}各自的通常水平"
+    if parts.told == 0:
+        return place, f"没有哪一个单独显得异常：{share}。"
+    return place, f"其中已单独提示的 {parts.told:,} 个信号不足以解释：{share}。"
 
 
 def _one_in(level: float) -> int | None:

@@ -1,13 +1,15 @@
-"""What a short past says about the newest weeks: a series' own recent level, moved as its category moves elsewhere.
+"""What the past of a series says about its newest weeks: its own level, moved as its category moves elsewhere.
 
-For pasts of about twelve weeks to two years, and for series too thin for a regression. The expected count is
+For pasts from about twelve weeks on, and for every series too thin for a regression, however long its past. The
+expected count is
 
-    own recent level  x  how its category moves in the other areas  ,
+    own level  x  how its category moves in the other areas  ,
 
 both shrunken: the level towards what its area and its category lead one to expect (gamma prior, estimated over all
-series), the movement towards the movement of everything else. Counts given the level are over-dispersed; level and
-movement are uncertain; both enter the variance of a negative binomial, whose exact tails are the p-values. Windows of
-one, two and four weeks are looked at, so that a slow rise is seen too, and their p-values are combined by Bonferroni.
+series), the movement towards the movement of everything else. Counts given the level are over-dispersed; level,
+dispersion and movement are uncertain; all enter an average of negative binomials, whose exact tails are the p-values.
+Windows of one, two and four weeks are looked at, so that a slow rise is seen too, and their p-values are combined by
+Bonferroni.
 
 The level comes from weeks before the longest window, so a rise under way does not raise its own expectation. The
 movement leaves the series itself out, so it cannot explain itself away; and a category that starts, stops, is renamed
@@ -18,25 +20,21 @@ The gamma-Poisson shrinkage is that of Clayton and Kaldor (1987), Biometrics 43:
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Final
 
 import numpy as np
 from numpy.typing import NDArray
 
-from models.signals.dispersion import Dispersion, estimate_dispersion
-from models.signals.distribution import count_lower_tail, count_quantile, count_tail
-from models.signals.siblings import Cross, capped, level_prior, movement
+from data.errors import UsageError
+from models.signals.baseline import Baseline, Level, Record, learn_levels, read_baseline, typical_dispersion
+from models.signals.distribution import count_quantile, mixed_lower_tail, mixed_tail
+from models.signals.siblings import Cross, capped, movement
 
 Floats = NDArray[np.float64]
 Ints = NDArray[np.int64]
 Bools = NDArray[np.bool_]
 
-
-# Three points and weights that stand for a normal distribution in a mean (Gauss-Hermite).
-_NODES: Final = ((-(3.0**0.5), 1 / 6), (0.0, 2 / 3), (3.0**0.5, 1 / 6))
-# Dispersion assumed of the other areas when their movement in a single week of the past is estimated.
-_PAST_DISPERSION: Final = 1.5
 # The siblings' own disagreement about the newest weeks counts against its usual size as if that came from ten of them.
 _DISAGREEMENT_WEIGHT: Final = 10.0
 
@@ -45,13 +43,19 @@ _DISAGREEMENT_WEIGHT: Final = 10.0
 class ShortPastSettings:
     """How much past is used."""
 
-    # Sums over so many newest weeks; the longest decides how many weeks the baseline keeps away from.
+    # Sums over so many newest weeks in which a rise is looked for.
     windows: tuple[int, ...] = (1, 2, 4)
-    # A year: long enough to know the level well (half a year finds one planted rise in eight fewer), and a season in
-    # which a series differs from its category is then in it as a whole.
-    baseline_weeks: int = 52
+    # And a silence. Thick series show it in a week; of thin ones three weeks without any are the first that tell, and
+    # every further window makes all of them need more.
+    silence_windows: tuple[int, ...] = (1, 3)
+    # Six years: a thin series needs all of them, and earlier years weigh less wherever levels wander.
+    baseline_weeks: int = 312
     # Fewer than eight weeks do not tell a level from its noise.
     least_baseline_weeks: int = 8
+
+    def looked_at(self) -> tuple[int, ...]:
+        """All windows, the shortest first; the longest decides how many weeks the baseline keeps away from."""
+        return tuple(sorted({*self.windows, *self.silence_windows}))
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,6 +70,17 @@ class WindowJudgement:
     rise_p: Floats  # P(as many or more)
     silence_p: Floats  # P(as few or fewer)
     zero_p: Floats  # P(none at all): no silence can be less probable than this
+    # What the counts follow when nothing has changed: an average of negative binomials. None: not kept.
+    law: CountLaw | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class CountLaw:
+    """Averages of negative binomials, one per series; (n_series, n_parts). Parts of weight 0 do not matter."""
+
+    mean: Floats
+    variance: Floats
+    weight: Floats
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,15 +92,75 @@ class ShortPastResult:
 
 
 @dataclass(frozen=True, slots=True)
-class _Baseline:
-    """The weeks before the longest window; counts are 0 where a week does not count for a series."""
+class LearnedPast:
+    """What was learned from the weeks before the longest window; `judge` then looks at those newest weeks."""
 
-    counts: Floats  # (n_weeks, n_series)
-    seen: Bools
-    weeks: Ints  # (n_series,)
-    usable: Bools  # (n_series,)
-    rate: Floats  # (n_series,) cases a week
-    total: Floats  # (n_series,)
+    cross: Cross
+    settings: ShortPastSettings
+    baseline: Baseline
+    levels: dict[int, Level]  # by the weeks of the window
+
+    def judge(
+        self,
+        newest: Ints,
+        *,
+        band: float | None = 0.8,
+        recorded: Bools | None = None,
+        complete: Floats | None = None,
+        silences: bool = True,
+    ) -> ShortPastResult:
+        """Judge the newest weeks; shapes as in `judge_by_short_past`, with the rows of the longest window.
+
+        `band` None leaves the limits out, `silences` False the lower tails (NaN); either saves time.
+        """
+        windows = tuple(self._window(k, newest, band, recorded, complete, silences) for k in self.settings.looked_at())
+        return ShortPastResult(windows, self.baseline.weeks)
+
+    def _window(
+        self,
+        k: int,
+        newest: Ints,
+        band: float | None,
+        recorded: Bools | None,
+        complete: Floats | None,
+        silences: bool,
+    ) -> WindowJudgement:
+        observed = newest[-k:].sum(axis=0).astype(float)
+        usable = self.baseline.usable
+        if recorded is not None:
+            usable = usable & recorded[-k:].all(axis=0)
+        level = self.levels.get(k)
+        if level is None or not usable.any():
+            nothing = np.full(len(observed), np.nan)
+            return WindowJudgement(k, observed, nothing, nothing, nothing, nothing, nothing, nothing)
+        share = np.ones(len(observed))
+        if complete is not None:
+            share = np.broadcast_to(complete[-k:], newest[-k:].shape).mean(axis=0)
+        rate = np.where(usable, self.baseline.rate, 0.0)
+        ratio, uncertain = _movement_now(observed * usable, rate * k * share, self.baseline, self.cross, level)
+        law = _law_now(level, k, ratio, uncertain, share, usable)
+        mean = np.where(usable, (law.weight * law.mean).sum(axis=1), np.nan)
+        lower, upper = np.full_like(mean, np.nan), np.full_like(mean, np.nan)
+        if band is not None:
+            square = (law.weight * (law.variance + law.mean**2)).sum(axis=1)
+            variance = np.maximum(square - mean**2, mean)
+            lower = count_quantile((1.0 - band) / 2.0, mean, variance)
+            upper = count_quantile((1.0 + band) / 2.0, mean, variance)
+        nothing = np.full_like(mean, np.nan)
+        hidden = np.where(usable, 0.0, np.nan)
+        silences = silences and k in self.settings.silence_windows
+        parts = (law.mean, law.variance, law.weight)
+        return WindowJudgement(
+            weeks=k,
+            observed=observed,
+            expected=mean,
+            lower=lower,
+            upper=upper,
+            rise_p=mixed_tail(observed, *parts) + hidden if k in self.settings.windows else nothing,
+            silence_p=mixed_lower_tail(observed, *parts) + hidden if silences else nothing,
+            zero_p=mixed_lower_tail(np.zeros_like(observed), *parts) + hidden if silences else nothing,
+            law=law,
+        )
 
 
 def judge_by_short_past(
@@ -95,6 +170,7 @@ def judge_by_short_past(
     *,
     band: float = 0.8,
     recorded: Bools | None = None,
+    complete: Floats | None = None,
 ) -> ShortPastResult:
     """Judge the newest weeks of every series by the weeks before.
 
@@ -105,6 +181,11 @@ def judge_by_short_past(
     band : share of counts between `lower` and `upper` when nothing has changed
     recorded : (n_weeks, n_series), False for weeks to leave out of a series; None for none. A window that holds such a
         week is not judged, and the series says nothing about its siblings in it.
+    complete : (n_weeks, n_series) or (n_weeks, 1), above 0 and at most 1: the share of each week's reports that is
+        expected to be known by now; None where all are. A report is taken to be known by chance, independently of the
+        others: a window with mean mu and variance v when complete has mean c mu and variance c mu + c^2 (v - mu) at
+        share c. `expected` and the limits are those of the counts known. A week of the past of which less than half is
+        known is left out.
 
     Returns
     -------
@@ -112,17 +193,73 @@ def judge_by_short_past(
         Series with fewer than `least_baseline_weeks` weeks of record before the longest window get NaN. The record of a
         series begins in the week after its category, and its area, were first seen anywhere; with the first week of
         `matrix` if they were seen then.
+
+    Raises
+    ------
+    UsageError
+        If `complete` has another shape, or values outside (0, 1].
     """
-    baseline = _baseline(matrix, cross, settings, recorded)
-    if not baseline.usable.any():
-        return ShortPastResult(tuple(_nothing(matrix, k) for k in settings.windows), baseline.weeks)
-    laws = {k: _law(baseline, cross, k) for k in {1, *settings.windows}}
-    level, uncertainty = _level(baseline, cross, laws[1])
-    judged = (
-        _judge_window(matrix, _whole(baseline, recorded, k), cross, k, level, uncertainty, laws[k], band)
-        for k in settings.windows
+    complete = checked_complete(complete, matrix)
+    if recorded is not None:
+        # A week that nobody recorded is no week at all: windows and past reach over it. The newest stays, to be told.
+        somebody = np.asarray(recorded.any(axis=1))
+        somebody[-1] = True
+        matrix, recorded = matrix[somebody], recorded[somebody]
+        complete = complete[somebody] if complete is not None and len(complete) > 1 else complete
+    learned = learn_short_past(matrix, cross, settings, recorded=recorded, complete=complete)
+    longest = max(settings.looked_at())
+    newest = slice(-longest, None)
+    return learned.judge(
+        matrix[newest],
+        band=band,
+        recorded=None if recorded is None else recorded[newest],
+        complete=None if complete is None else complete[newest],
     )
-    return ShortPastResult(tuple(judged), baseline.weeks)
+
+
+def learn_short_past(
+    matrix: Ints,
+    cross: Cross,
+    settings: ShortPastSettings = ShortPastSettings(),
+    *,
+    recorded: Bools | None = None,
+    complete: Floats | None = None,
+) -> LearnedPast:
+    """Learn from the weeks before the longest window; the weeks of that window change nothing.
+
+    Parameters are those of `judge_by_short_past`. Use this where several versions of the newest weeks are to be judged.
+    """
+    end = max(len(matrix) - max(settings.looked_at()), 0)
+    used = slice(max(end - settings.baseline_weeks, 0), end)
+    record = Record(
+        matrix[used],
+        recorded_since(matrix[:end], cross) - used.start,
+        None if recorded is None else recorded[used],
+        None if complete is None else complete[used],
+    )
+    baseline = read_baseline(record, settings.least_baseline_weeks)
+    levels = {}
+    if baseline.usable.any():
+        levels = learn_levels(record, baseline, cross, settings.looked_at())
+    return LearnedPast(cross, settings, baseline, levels)
+
+
+def checked_complete(complete: Floats | None, matrix: Ints) -> Floats | None:
+    """`complete` as it can be used, or a refusal."""
+    if complete is None:
+        return None
+    n_weeks, n_series = matrix.shape
+    if complete.shape not in ((n_weeks, n_series), (n_weeks, 1)):
+        raise UsageError(
+            f"Expected `complete` of shape ({n_weeks}, {n_series}) or ({n_weeks}, 1), one share per week (and series); "
+            f"its shape is {complete.shape}."
+        )
+    if not ((complete > 0.0) & (complete <= 1.0)).all():
+        raise UsageError(
+            "Expected shares above 0 and at most 1 in `complete`; leave a week of which nothing is known out with "
+            "`recorded`."
+        )
+    return complete
 
 
 def recorded_since(matrix: Ints, cross: Cross) -> Ints:
@@ -131,108 +268,45 @@ def recorded_since(matrix: Ints, cross: Cross) -> Ints:
     Before a category, or an area, appears for the first time, its zeros say that nobody recorded it, not that nothing
     happened; and the week in which it appears is seldom whole.
     """
+    any_case = matrix.any(axis=0)
+    # The first row with a case; cheaper than looking for all of them.
+    own = np.where(any_case, matrix.astype(bool).argmax(axis=0), len(matrix)) if len(matrix) else 0 * cross.area
     since = np.zeros(matrix.shape[1], dtype=np.int64)
     for codes in (cross.area, cross.category):
         first = np.full(int(codes.max()) + 1, len(matrix), dtype=np.int64)
-        weeks, series = np.nonzero(matrix)
-        np.minimum.at(first, codes[series], weeks)
+        np.minimum.at(first, codes, own)
         since = np.maximum(since, np.where(first > 0, first + 1, 0)[codes])
     return since
 
 
-def _whole(baseline: _Baseline, recorded: Bools | None, k: int) -> _Baseline:
-    """The baseline with only the series whose newest `k` weeks were all recorded."""
-    if recorded is None:
-        return baseline
-    usable = baseline.usable & recorded[-k:].all(axis=0)
-    rate, total = np.where(usable, baseline.rate, 0.0), np.where(usable, baseline.total, 0.0)
-    return replace(baseline, usable=usable, rate=rate, total=total)
-
-
-def _baseline(matrix: Ints, cross: Cross, settings: ShortPastSettings, recorded: Bools | None) -> _Baseline:
-    end = max(len(matrix) - max(settings.windows), 0)
-    start = max(end - settings.baseline_weeks, 0)
-    seen: Bools = np.arange(start, end)[:, None] >= recorded_since(matrix, cross)
-    if recorded is not None:
-        seen = seen & recorded[start:end]
-    weeks = seen.sum(axis=0)
-    usable = weeks >= settings.least_baseline_weeks
-    seen &= usable
-    counts = np.where(seen, matrix[start:end], 0).astype(float)
-    total = counts.sum(axis=0)
-    return _Baseline(counts, seen, weeks, usable, total / np.maximum(weeks, 1), total)
-
-
-def _law(baseline: _Baseline, cross: Cross, k: int) -> Dispersion:
-    """Dispersion of sums over `k` weeks: weeks that hang together make it larger than that of single weeks."""
-    n_blocks, n_series = len(baseline.counts) // k, len(baseline.total)
-    newest = slice(len(baseline.counts) - n_blocks * k, None)
-    counts = baseline.counts[newest].reshape(n_blocks, k, n_series).sum(axis=1)
-    seen = baseline.seen[newest].reshape(n_blocks, k, n_series)
-    usual = baseline.rate * seen.sum(axis=1)
-    calm = capped(counts, usual, cross, baseline.total)
-    moved = movement(calm, usual, cross, dispersion=_PAST_DISPERSION, past=baseline.total)
-    return estimate_dispersion(counts, usual * moved.ratio, np.all(seen, axis=1))
-
-
-def _level(baseline: _Baseline, cross: Cross, law: Dispersion) -> tuple[Floats, Floats]:
-    """Weekly level of each series after shrinkage, and its squared coefficient of variation."""
-    ratio = np.maximum(law.factor * law.ratio(baseline.rate), 1.0)
-    weeks = baseline.weeks.astype(float)
-    prior = level_prior(baseline.total, weeks, ratio, cross, baseline.usable)
-    borrowed = prior.shape > 0.0
-    # Without a prior, one case more makes the upper tail that of the exact conditional test of two Poisson counts.
-    shape = prior.shape + baseline.total / ratio + np.where(borrowed, 0.0, 1.0)
-    rate = weeks / ratio + np.where(borrowed, prior.shape / np.where(borrowed, prior.mean, 1.0), 0.0)
-    return shape / np.maximum(rate, 1e-12), 1.0 / shape
-
-
-def _judge_window(
-    matrix: Ints,
-    baseline: _Baseline,
-    cross: Cross,
-    k: int,
-    level: Floats,
-    uncertainty: Floats,
-    law: Dispersion,
-    band: float,
-) -> WindowJudgement:
-    observed = matrix[-k:].sum(axis=0).astype(float)
-    ratio, relative_variance = _movement_now(np.where(baseline.usable, observed, 0.0), baseline, cross, k, law)
-    mean = np.where(baseline.usable, level * k * ratio, np.nan)
-    uncertain = mean**2 * (uncertainty + relative_variance)
-    rise, silence, zero = np.zeros_like(mean), np.zeros_like(mean), np.zeros_like(mean)
-    for node, weight in _NODES:
-        factor = law.factor * np.exp(node * law.factor_sd - law.factor_sd**2 / 2)
-        variance = np.maximum(factor * law.ratio(mean), 1.0) * mean + uncertain
-        rise += weight * count_tail(observed, mean, variance)
-        silence += weight * count_lower_tail(observed, mean, variance)
-        zero += weight * count_lower_tail(np.zeros_like(mean), mean, variance)
-    variance = np.maximum(law.factor * law.ratio(mean), 1.0) * mean + uncertain
-    lower = count_quantile((1.0 - band) / 2.0, mean, variance)
-    upper = count_quantile((1.0 + band) / 2.0, mean, variance)
-    return WindowJudgement(k, observed, mean, lower, upper, rise, silence, zero)
-
-
 def _movement_now(
-    observed: Floats, baseline: _Baseline, cross: Cross, k: int, law: Dispersion
+    observed: Floats, usual: Floats, baseline: Baseline, cross: Cross, level: Level
 ) -> tuple[Floats, Floats]:
-    """Movement over the newest `k` weeks; less certain the more the other areas disagree about it."""
-    usual = baseline.rate * k
-    calm = capped(observed, usual, cross, baseline.total)
-    first = movement(calm, usual, cross, dispersion=_PAST_DISPERSION, past=baseline.total)
+    """Movement over the newest weeks, and its squared coefficient of variation.
+
+    It is less certain the more the other areas disagree about it.
+    """
+    phi = level.ratio(np.zeros_like(usual))
+    typical = typical_dispersion(phi, usual)
+    calm = capped(observed, usual, cross, baseline.total, dispersion=typical)
+    first = movement(calm, usual, cross, dispersion=typical, past=baseline.total)
     expected = usual * first.ratio
     counts = usual > 0.0
     safe = np.where(counts, expected, 1.0)
-    square = np.where(counts, np.minimum((calm - safe) ** 2 / (safe * law.ratio(safe)), 12.0), 0.0)
+    square = np.where(counts, np.minimum((calm - safe) ** 2 / (safe * level.ratio(safe)), 12.0), 0.0)
     disagreement = (_DISAGREEMENT_WEIGHT + cross.elsewhere(square)) / (
         _DISAGREEMENT_WEIGHT + cross.elsewhere(counts.astype(float))
     )
-    dispersion = law.phi * np.maximum(disagreement, 1.0)
-    moved = movement(calm, usual, cross, dispersion=dispersion, past=baseline.total)
+    uneven = typical * np.maximum(disagreement, 1.0)
+    moved = movement(calm, usual, cross, dispersion=uneven, past=baseline.total)
     return moved.ratio, moved.relative_variance
 
 
-def _nothing(matrix: Ints, k: int) -> WindowJudgement:
-    observed = matrix[-k:].sum(axis=0).astype(float)
-    return WindowJudgement(k, observed, *(np.full(matrix.shape[1], np.nan) for _ in range(6)))
+def _law_now(level: Level, k: int, ratio: Floats, uncertain: Floats, share: Floats, usable: Bools) -> CountLaw:
+    """What the sums over the newest `k` weeks follow when nothing has changed."""
+    whole = np.where(usable[:, None], level.mean * (k * ratio)[:, None], 0.0)
+    over_poisson = level.phi * (1.0 + level.psi[:, None] * whole) - 1.0
+    excess = whole * over_poisson + whole**2 * (level.relative_variance + uncertain[:, None])
+    # Late reports thin the counts: the mean by the share that is known, what exceeds the mean by its square.
+    mean = share[:, None] * whole
+    return CountLaw(mean, mean + share[:, None] ** 2 * excess, np.where(usable[:, None], level.weight, 0.0))

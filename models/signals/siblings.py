@@ -25,6 +25,7 @@ _EVERYTHING_SHAPE: Final = 20.0
 _CAP_DEVIATIONS: Final = 4.0
 _CAP_CASES: Final = 3.0
 _CAP_DISPERSION: Final = 1.5
+_CAP_GROWTH: Final = 1.4
 # Share of the estimated weight that the prior level gets: moment estimates of it run high when series are few.
 _PRIOR_CAUTION: Final = 0.5
 # One over the prior's shape, at most and at least: worth two tenths of a case, worth ten cases (after the caution).
@@ -56,6 +57,13 @@ class Cross:
         # Differences of sums leave rounding dust where they should leave nothing.
         return np.maximum(self.over_areas(values) - values, 0.0)
 
+    def around(self, values: Floats, rows: Ints | slice = slice(None)) -> tuple[Floats, Floats]:
+        """Sums of the same category elsewhere and of all other categories, for the series `rows`."""
+        sums = _group_sums(values, self.category)
+        own = sums[..., self.category[rows]]
+        rest: Floats = sums.sum(axis=-1, keepdims=True) - own
+        return np.maximum(own - values[..., rows], 0.0), np.maximum(rest, 0.0)
+
     def other_categories(self, values: Floats) -> Floats:
         """Sum of all other categories over all areas, for every series."""
         rest: Floats = values.sum(axis=-1, keepdims=True) - self.over_areas(values)
@@ -78,7 +86,15 @@ class LevelPrior:
     mean: Floats
 
 
-def movement(observed: Floats, usual: Floats, cross: Cross, *, dispersion: Floats | float, past: Floats) -> Movement:
+def movement(
+    observed: Floats,
+    usual: Floats,
+    cross: Cross,
+    *,
+    dispersion: Floats | float,
+    past: Floats,
+    rows: Ints | slice = slice(None),
+) -> Movement:
     """Movement of each series' category in the other areas, shrunken towards that of all other categories.
 
     Parameters
@@ -87,25 +103,37 @@ def movement(observed: Floats, usual: Floats, cross: Cross, *, dispersion: Float
         Counts, 0 for series that are not to count.
     usual : (n_series,) or (..., n_series)
         What their levels make usual over the same weeks; 0 likewise.
-    dispersion : how much more than Poisson the counts vary
+    dispersion : how much more than Poisson the counts vary; where (n_series,), `rows` must not be given
     past : (n_series,)
         Cases that the usual levels rest on.
+    rows : the series wanted; every one by default. All of them enter the sums.
     """
-    elsewhere, usual_elsewhere = cross.elsewhere(observed), cross.elsewhere(usual)
-    everything = cross.other_categories(observed) + _EVERYTHING_SHAPE
-    usual_everything = cross.other_categories(usual) + _EVERYTHING_SHAPE
+    elsewhere, everything = cross.around(observed, rows)
+    usual_elsewhere, usual_everything = cross.around(usual, rows)
     shape = _MOVEMENT_SHAPE + elsewhere / dispersion
-    rate = _MOVEMENT_SHAPE * usual_everything / everything + usual_elsewhere / dispersion
-    past_shape = _MOVEMENT_SHAPE + cross.elsewhere(past) / dispersion
+    relative = (usual_everything + _EVERYTHING_SHAPE) / (everything + _EVERYTHING_SHAPE)
+    rate = _MOVEMENT_SHAPE * relative + usual_elsewhere / dispersion
+    past_shape = _MOVEMENT_SHAPE + cross.around(past, rows)[0] / dispersion
     return Movement(shape / rate, 1.0 / shape + 1.0 / past_shape)
 
 
-def capped(observed: Floats, usual: Floats, cross: Cross, past: Floats) -> Floats:
-    """`observed`, with every series cut off far above what its own level and its category's movement make usual."""
-    ratio = movement(observed, usual, cross, dispersion=_CAP_DISPERSION, past=past).ratio
-    expected = usual * ratio
-    limit = expected + _CAP_DEVIATIONS * np.sqrt(_CAP_DISPERSION * expected) + _CAP_CASES
-    return np.minimum(observed, limit)
+def capped(
+    observed: Floats, usual: Floats, cross: Cross, past: Floats, *, dispersion: float = _CAP_DISPERSION
+) -> Floats:
+    """`observed`, with every series cut off far above what its own level and its category's movement make usual.
+
+    The more cases come together by themselves (`dispersion`), the farther out; or what is cut off would be missing in
+    every sum.
+    """
+    ratio = movement(observed, usual, cross, dispersion=dispersion, past=past).ratio
+    return np.minimum(observed, cap(usual * ratio, dispersion))
+
+
+def cap(expected: Floats, dispersion: float = _CAP_DISPERSION) -> Floats:
+    """The most that a series counts as when others are judged by it."""
+    spread = expected + _CAP_DEVIATIONS * np.sqrt(dispersion * expected)
+    # Thin over-dispersed counts come in groups: the number of groups varies little, their size does.
+    return np.asarray(spread + _CAP_CASES * max(dispersion / _CAP_DISPERSION, 1.0) ** _CAP_GROWTH)
 
 
 def level_prior(total: Floats, weeks: Floats, dispersion: Floats, cross: Cross, usable: Bools) -> LevelPrior:
@@ -146,6 +174,6 @@ def _group_sums(values: Floats, codes: Ints) -> Floats:
     """Sums by group along the last axis: (..., n_series) to (..., n_groups)."""
     n_groups = int(codes.max()) + 1
     flat = values.reshape(-1, values.shape[-1])
-    cells = np.arange(len(flat))[:, None] * n_groups + codes
-    sums = np.bincount(cells.ravel(), weights=flat.ravel(), minlength=len(flat) * n_groups).astype(float)
+    # Row by row: several times as fast as one count over all cells, and without an index as large as the table.
+    sums = np.array([np.bincount(codes, weights=row, minlength=n_groups) for row in flat], dtype=float)
     return sums.reshape(*values.shape[:-1], n_groups)

@@ -52,11 +52,13 @@ def test_nothing_is_said_too_early():
 
 
 def test_weeks_that_were_not_recorded_say_nothing():
-    """One of the four suffices; nor does a series that is no longer there say anything."""
+    """One of the four suffices; nor does a series that is no longer there, nor counts that begin after the signal."""
     counts = counts_of([4, 12, 0, 9, 10, 8])
     there = np.ones((6, 1), dtype=bool)
     there[2] = False
     assert afterwards(signal(1, 12, 4), counts.recorded_as(there))["later"].tolist() == ["not_recorded"]
+    before = afterwards(signal(-3, 12, 4), counts_of([4, 12, 9, 9, 10, 8]))
+    assert before["later"].tolist() == ["not_recorded"]
     gone = signal(1, 12, 4).assign(area="elsewhere")
     assert afterwards(gone, counts)["later"].tolist() == ["not_recorded"]
 

@@ -43,6 +43,33 @@ def test_weeks_before_the_first_count_are_no_past():
     assert choose(RNG.poisson(5.0, 123).astype(float)).code == "years_of_past"
 
 
+def test_weeks_without_a_count_are_no_past_wherever_they_lie():
+    """Sixty counts among 280 weeks are sixty weeks of past; what reaches back by years still takes them all."""
+    past = np.full(280, np.nan)
+    past[np.r_[0:20, 240:280]] = 5.0
+    made = choose(past)
+    assert made.code == "months_of_past"
+    assert made.reason.startswith("60 weeks of past")
+    gaps = RNG.poisson(5.0, 300).astype(float)
+    gaps[100:285] = np.nan
+    made = choose(gaps)
+    assert (made.code, made.params["years_back"]) == ("two_years_of_past", 5)
+    judged = make_detector(made.method, made.params).detect(pd.DataFrame(np.append(gaps, 5.0)), last=1)
+    assert judged["alarm"].notna().all()
+
+
+@pytest.mark.parametrize(("period", "unit"), [(52, "week"), (12, "month"), (365, "day"), (4, "step")])
+@pytest.mark.parametrize("length", [5, 20, 800])
+def test_reasons_call_a_step_what_it_is(period, unit, length):
+    """Weeks, months and days; a step where the period says nothing else. The sentence after a move, too."""
+    calm = np.tile([4.0, 5.0, 6.0], length)[:length]
+    moved = np.where(np.arange(length) < length - 26, calm, 10.0 * calm)
+    for past in (calm, moved):
+        reason = choose(past, period).reason
+        assert f" {unit}s " in reason or f" a {unit}:" in reason
+        assert not any(f" {other}" in reason for other in {"week", "month", "day", "step"} - {unit})
+
+
 def test_the_last_rule_fits_everything():
     """No series is left without an answer."""
     assert (RULES[-1].least_weeks, RULES[-1].least_years, RULES[-1].least_mean) == (0, 0, 0.0)

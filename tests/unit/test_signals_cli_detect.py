@@ -114,6 +114,37 @@ def test_a_column_of_population_is_used(heed, tmp_path):
     assert offset == pytest.approx(2 * plain, rel=1e-6)
 
 
+def test_names_that_look_like_markup_are_told_as_they_are(heed, tmp_path):
+    """Brackets in the name of a series neither end the command nor get lost: alarms, choices, and what was drawn."""
+    names = ["[/a]", "[bold]x"]
+    dates = pd.date_range("2024-01-01", periods=60, freq="7D").strftime("%Y-%m-%d")
+    rows = [(day, name, 40 if day == dates[-1] else 4 + at % 3) for name in names for at, day in enumerate(dates)]
+    path = tmp_path / "counts.csv"
+    pd.DataFrame(rows, columns=["date", "series", "n"]).to_csv(path, index=False)
+    code, text, _ = heed(str(path), "--picture", str(tmp_path / "[b]drawn.svg"))
+    assert code == 0
+    assert "2 alarms among 2 series" in text
+    table, choice, drawn = text.split("2 series by")[0], text.split("2 series by")[1], text.split("Drawn in ")[1]
+    assert all(name in table for name in names)
+    assert "; [/a], for example, has 59 weeks of past" in choice
+    assert "[b]drawn.svg: [/a], [bold]x." in drawn
+
+
+def test_a_table_with_gaps_and_no_zero_is_asked_about(heed, tmp_path):
+    """Weeks without a row in a file that holds no 0: the hint stands on stderr and in the JSON, until followed."""
+    counts = np.random.default_rng(3).poisson(1.5, 200)
+    frame = pd.DataFrame({"k": np.arange(200), "series": "a", "n": counts})
+    sparse, whole = tmp_path / "sparse.csv", tmp_path / "whole.csv"
+    frame[frame["n"] > 0].to_csv(sparse, index=False)
+    frame[(frame["n"] == 0) | (frame["k"] % 5 > 0)].to_csv(whole, index=False)
+    _, text, err = heed(str(sparse), "--json")
+    assert "give --missing zero" in json.loads(text)["hint"]
+    assert err.strip() == json.loads(text)["hint"]
+    for given in ([str(sparse), "--missing", "zero", "--json"], [str(whole), "--json"]):
+        _, text, err = heed(*given)
+        assert (json.loads(text)["hint"], err) == (None, "")
+
+
 @pytest.mark.parametrize(
     ("arguments", "code", "message"),
     [
@@ -122,6 +153,8 @@ def test_a_column_of_population_is_used(heed, tmp_path):
         (["--param", "alpha=0.1"], 2, "auto chooses the parameters"),
         (["--method", "bayes", "--last", "900"], 1, "the longest series has 300"),
         (["--method", "bayes", "--missing", "never"], 2, "--missing is unknown or zero"),
+        (["-o", "/no/such/x.csv"], 2, "--output: /no/such/x.csv cannot be written: there is no such folder"),
+        (["-o", "/"], 2, "--output: / cannot be written: it is a folder"),
     ],
 )
 def test_wrong_use_is_told_with_the_remedy(heed, counts, arguments, code, message):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import numpy as np
+import pandas as pd
 import pytest
 
 from data.errors import FileFormatError, InputError
@@ -62,6 +63,27 @@ def test_one_series_needs_no_name(read):
     assert table.counts.columns.tolist() == ["all"]
 
 
+@pytest.mark.parametrize("first", ["2024-02-29", "2023-04-30", "2023-01-31", "2023-01-30"])
+def test_last_days_of_months_are_months_whatever_month_comes_first(read, first):
+    """A month that is shorter than those after it, too; a gap of a month is a missing month."""
+    begin = pd.Timestamp(first)
+    days = [begin + pd.DateOffset(months=n) for n in range(14)]
+    if begin.is_month_end:
+        days = [day + pd.offsets.MonthEnd(0) for day in days]
+    rows = "".join(f"{day:%Y-%m-%d},{n}\n" for n, day in enumerate(days) if n != 5)
+    (table,) = read(f"date,n\n{rows}")
+    assert table.counts.index.tolist() == days
+    assert np.flatnonzero(table.counts["all"].isna()).tolist() == [5]
+
+
+@pytest.mark.parametrize("missing_is_zero", [False, True])
+@pytest.mark.parametrize("rows", ["k,n\n1,2\n100000000000,3\n", "date,n\n1700-01-01,1\n2024-01-01,1\n2024-01-02,3\n"])
+def test_a_span_that_only_a_slip_can_make_is_refused(read, rows, missing_is_zero):
+    """Before a table so long is laid out."""
+    with pytest.raises(InputError, match=r"at most 40,000 steps of time .* Look for mistyped dates or numbers"):
+        read(rows, missing_is_zero=missing_is_zero)
+
+
 @pytest.mark.parametrize(
     ("text", "message"),
     [
@@ -77,6 +99,8 @@ def test_one_series_needs_no_name(read):
             "date,n\n2024-01-01,1\n2024-01-08,1\n2024-01-15,1\n2024-01-18,1\n",
             r"column 'date', row 4: expected dates a regular step apart \(here 7 days",
         ),
+        ("date,n\n2024-01-01,1\n9999-01-08,2\n", r"column 'date', row 2: expected a date"),
+        ("date,n\n2024-01-01,1\n0201-01-08,2\n", r"column 'date', row 2: expected a date"),
         ("date,series\n2024-01-01,a\n", r"expected the columns date \(or k\), series, n .* there is no n"),
         ("series,n\na,1\n", r"there is neither date nor k"),
         ("date,series,n\n", r"expected rows of counts; there are none"),
@@ -95,6 +119,10 @@ def test_what_is_no_table_is_refused(read, tmp_path):
         read_count_tables(tmp_path / "nothing.csv")
     with pytest.raises(FileFormatError, match="expected a CSV file"):
         read("")
+    with pytest.raises(
+        FileFormatError, match=r"as many fields in every row as names in the header; the rows have more"
+    ):
+        read("k,n\n1,5,7\n2,6,7\n")
     (tmp_path / "binary.csv").write_bytes(b"k,n\n\xff\xfe\x00,1\n")
     with pytest.raises(FileFormatError, match="UTF-8"):
         read_count_tables(tmp_path / "binary.csv")

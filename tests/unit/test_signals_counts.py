@@ -9,6 +9,7 @@ import pytest
 from data.errors import InputError, NotEnoughDataError, UsageError
 from data.event_log import NEVER
 from models.signals.counts import ALL, week_starts, weekly_counts
+from tests.support.weekly import weekly
 
 HOUR = 3600
 WEEK = 168 * HOUR
@@ -159,3 +160,15 @@ def test_missing_columns_are_named():
     """The error lists what was expected and what is missing."""
     with pytest.raises(InputError, match="missing: category"):
         weekly_counts(frame(("2024-03-05", "a", "x")).drop(columns="category"), as_of=1, time_zone="UTC")
+
+
+def test_what_is_known_of_a_week_follows_its_counts():
+    """Shares stay with their weeks when later ones are cut off; of a sum they are the mean, weighted by reports."""
+    counts = weekly(np.array([[3, 1], [3, 1], [3, 1]]), np.array([0, 1]), np.array([0, 0]))
+    share = np.array([[1.0, 1.0], [1.0, 1.0], [0.5, 0.9]])
+    late = counts.completed_as(share)
+    assert late.until(int(counts.weeks[1])).complete is None
+    assert counts.completed_as(np.ones((3, 2))).complete is None
+    total = late.totals("area")
+    assert total.complete is not None
+    np.testing.assert_allclose(total.complete[:, 0], [1.0, 1.0, (9 * 0.5 + 3 * 0.9) / 12])

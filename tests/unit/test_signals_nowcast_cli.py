@@ -98,6 +98,26 @@ def test_series_and_weeks(tmp_path):
         assert triangle.reported.sum() == both.loc[both["series"] == name, "n"].sum()
 
 
+def test_the_newest_week_is_as_long_as_every_other(tmp_path):
+    """Asked on any weekday, weeks end there: each is seven days, and its delays are those seen over whole weeks."""
+    path = tmp_path / "reports.csv"
+    days = np.repeat(np.arange("2024-03-04", "2024-05-13", dtype="datetime64[D]"), 10)
+    late = np.tile(np.arange(10) % 2 * 7, len(days) // 10)  # of ten reports a day, half come in a week later
+    pd.DataFrame({"event_date": days, "report_date": days + late}).to_csv(path, index=False)
+    for now in pd.date_range("2024-04-22", "2024-04-28"):
+        triangle = read_reports(path, now=f"{now:%Y-%m-%d}", longest=1, period=7)["all"]
+        assert triangle.dates[-1] == (now - pd.Timedelta(days=6)).to_datetime64()
+        assert triangle.counts[1:-1].tolist() == [[35.0, 35.0]] * (len(triangle.dates) - 2)
+        assert triangle.counts[-1].tolist() == [35.0, 0.0]
+
+
+def test_a_name_with_brackets_is_told_as_it_is(tmp_path):
+    """Brackets in the name of a series are no commands to the terminal."""
+    path = tmp_path / "reports.csv"
+    rows().assign(series="[/drains]").to_csv(path, index=False)
+    assert run(path).output.startswith("[/drains]: ")
+
+
 def test_one_report_a_row_where_n_is_missing(tmp_path):
     """A list of single reports is counted; what was taken back is taken off."""
     single = write(tmp_path, "event_date,report_date\n2024-03-01,2024-03-01\n2024-03-01,2024-03-02\n")
@@ -119,6 +139,7 @@ def test_rows_of_a_triangle_that_were_not_recorded_are_left_out(tmp_path):
     [
         ("a,b\n1,2\n", InputError, "event_date, report_date and n, or a triangle"),
         ("event_date,report_date,n\n", InputError, "there are none"),
+        ("event_date,report_date\n2024-01-02,2024-01-03,2024-01-09\n", FileFormatError, "as many fields in every row"),
         ("event_date,report_date,n\nx,2024-01-01,1\n", InputError, "'event_date', row 1: expected a date"),
         ("event_date,report_date,n\n2024-01-02,2024-01-01,1\n", InputError, "row 1: expected a date not before"),
         ("event_date,report_date,n\n2024-01-02,2024-01-03,1.5\n", InputError, "'n', row 1: expected a whole number"),

@@ -11,11 +11,11 @@ import pandas as pd
 import pytest
 from scipy import stats
 
-from data.errors import NotEnoughDataError, UsageError
+from data.errors import InputError, NotEnoughDataError, UsageError
 from models.signals.count_process import CountProcess, draw_counts, fit_process
 from models.signals.detectors import Bayes, Cusum, Ears, FarringtonFlexible
 from models.signals.detectors.seasonal import Seasonal
-from models.signals.plan_words import alarms_told, doubt_sentence, plan_sentence
+from models.signals.plan_words import alarms_told, doubt_sentence, plan_sentence, steps_told
 from models.signals.planner import PlanSettings, plan, plan_process
 from models.signals.planner_runs import _Run, chances
 from models.signals.plots.planner import plan_chart
@@ -266,6 +266,68 @@ def test_the_picture_tells_the_finding():
         assert f"{answer.smallest_rise()[0]:.1f} ×" in {row.get("text") for row in values}
 
 
+def test_a_plan_of_months_or_days_does_not_speak_of_weeks():
+    """Sentence and picture name the steps of the record, in both languages."""
+    index = pd.date_range("2012-01-01", periods=72, freq="MS")
+    values = np.random.default_rng(1).poisson(20.0, 72).astype(float)
+    answer = plan(pd.Series(values, index=index), PlanSettings(**QUICK))
+    assert answer.period == 12
+    english, chinese = (plan_sentence(answer, language=language) for language in ("en", "zh"))
+    assert "(20 a month)" in english or "(19 a month)" in english
+    assert "within 4 months" in english
+    assert "每月约" in chinese
+    assert "4 个月内" in chinese
+    assert "week" not in english
+    assert "周" not in chinese
+    spec = json.dumps(plan_chart(answer, language="en").to_dict(validate=False))
+    assert "within 4 months" in spec
+    assert "By weeks" not in spec
+    assert steps_told(1, 365, language="en") == "1 day"
+    assert steps_told(3, 26, language="zh") == "3 期"
+
+
+def test_levels_that_are_told_alike_are_still_two_curves():
+    """Three levels, none with a false alarm in a hundred years: three lines, each one value per rise."""
+    answer = plan(record(6.0, 1.0, 60), PlanSettings(records=30, interval=False))
+    answer = replace(answer, alarms=answer.alarms.assign(years_between=np.inf))
+    spec = plan_chart(answer, language="en").to_dict(validate=False)
+    lines = pd.DataFrame([row for rows in spec["datasets"].values() for row in rows if "line" in row])
+    prices = lines[lines["line"].str.contains("false alarm")]
+    assert prices["line"].nunique() == 3
+    assert not prices.duplicated(["line", "rise"]).any()
+
+
+def test_counts_of_any_size_are_planned_for_or_refused():
+    """Tens of thousands a week need no more memory than tens; more than a hundred thousand are refused at once."""
+    thick = plan(record(50_000.0, 1.0, 60), PlanSettings(**QUICK))
+    assert 1.0 < thick.smallest_rise()[0] < 1.06
+    with pytest.raises(InputError, match="at most 100,000 cases a week"):
+        plan(record(1e9, 1.0, 60), PlanSettings(**QUICK))
+
+
+def test_the_power_of_thick_series_is_that_of_the_law():
+    """Counts of 5,000 a week: power at any rise, also between those tried, within .03 of a run at that very rise."""
+    detector, index = Ears(alpha=0.005), pd.RangeIndex(61)
+    answer = plan_process(flat(5_000.0, 1.0, 60, 1), index, detector, PlanSettings(weeks=1, interval=False, alphas=()))
+    for rise in (1.0, 1.01, 1.02, 1.03, 1.05, 1.1):
+        limits = _Run(detector, flat(5_000.0, 1.0, 60, 1), index)
+        found = chances(detector, limits.process, np.array([rise]), index, records=1600, seed=1).within[0, 0]
+        assert answer.power_at(rise) == pytest.approx(found, abs=0.03)
+
+
+def test_a_large_count_has_the_chance_of_the_whole_law():
+    """Leaving out counts far below the mean changes no chance and no draw; SciPy's law as the judge."""
+    run = _Run(Ears(), flat(400.0, 3.0, 20, 1), pd.RangeIndex(21))
+    limits, chance = np.array([100.0, 380.0, 400.0, 430.0, np.nan]), np.full(5, 0.5)
+    calm, drawn = run._no_alarm(limits, 1.0, 0, chance)
+    law = stats.nbinom(400.0 / 2.0, 1.0 / 3.0)
+    assert calm[:4] == pytest.approx(law.cdf(limits[:4]), rel=1e-9, abs=1e-25)
+    assert calm[4] == 1.0
+    assert drawn[1:4].tolist() == law.ppf(0.5 * law.cdf(limits[1:4])).tolist()
+    assert drawn[4] == law.ppf(0.5)
+    assert drawn[0] <= 100.0
+
+
 @pytest.fixture
 def heed(monkeypatch, capsys):
     def run(*arguments: str) -> tuple[int, str, str]:
@@ -310,6 +372,17 @@ def test_the_command_answers_and_draws(heed, counts, tmp_path):
     assert "within 2 weeks" in drawn
 
 
+def test_the_command_speaks_chinese_throughout(heed, counts):
+    """Sentences and table."""
+    code, text, _ = heed(counts, "--series", "s1", "--weeks", "1", "--power", "0.95", "--language", "zh")
+    assert code == 0
+    assert "有 95% 的把握" in text
+    assert "期限" in text
+    assert "1 周 " in text
+    for word in ("week", "times", "usual", "false alarm"):
+        assert word not in text
+
+
 def test_the_command_takes_a_false_discovery_rate(heed, counts):
     """A signal that stands alone among two series is held to half the rate."""
     code, text, _ = heed(counts, "--series", "s1", "--fdr", "0.02", "--weeks", "1", "--json")
@@ -325,6 +398,7 @@ def test_the_command_takes_a_false_discovery_rate(heed, counts):
         (("--series", "s1", "--alpha", ".01", "--fdr", ".1"), "not both"),
         (("--series", "s1", "--fdr", "2"), "--fdr must lie between 0 and 1"),
         (("--series", "s1", "--picture", "x.pdf"), "ends in .svg or .png"),
+        (("--series", "s1", "--picture", "/no/such/folder/x.svg"), "there is no such folder"),
         (("--series", "s1", "--missing", "some"), "--missing is unknown or zero"),
     ],
 )

@@ -173,7 +173,7 @@ def test_every_series_stands_by_itself():
     """A series gets the same figures in company and alone."""
     counts = table(5)
     together, alone = Seasonal().detect(counts, last=3), Seasonal().detect(counts[[2]], last=3)
-    for name in ("expected", "p_value", "upper", "dispersion"):
+    for name in ("expected", "p_value", "upper", "limit_now", "dispersion"):
         company = together.loc[together["series"] == 2, name].to_numpy()
         assert company == pytest.approx(alone[name].to_numpy(), rel=1e-5)
 
@@ -206,6 +206,34 @@ def test_two_weeks_of_cases_after_years_of_none_are_an_alarm():
     """Three cases in each of two weeks after five years without any."""
     counts = pd.DataFrame({"none": np.r_[np.zeros(258), 3.0, 3.0]})
     assert Seasonal().detect(counts, last=1)["alarm"].tolist() == [True]
+
+
+def test_what_is_usual_does_not_depend_on_the_week_before():
+    """In the second week of a rise the limit of an alarm falls, `upper` does not; a missing week has no such limit."""
+    counts = table(6)
+    risen = counts.copy()
+    risen.iloc[-2] += 25.0
+    calm, after = Seasonal().detect(counts, last=1), Seasonal().detect(risen, last=1)
+    assert after["upper"].tolist() == calm["upper"].tolist()
+    assert (after["upper"] > after["expected"]).all()
+    assert (after["limit_now"] < calm["limit_now"]).all()
+    assert (after["limit_now"] < after["upper"]).all()
+    mean, error = after["expected"], after["relative_error"]
+    variance = after["dispersion"] * mean + (mean * error) ** 2
+    law = stats.nbinom(mean**2 / (variance - mean), mean / variance)
+    assert after["upper"].tolist() == law.ppf(1.0 - Seasonal().alpha).tolist()
+    counts.iloc[-1, 0] = np.nan
+    assert Seasonal().detect(counts, last=1)["limit_now"].isna().tolist() == [True, *[False] * 5]
+
+
+def test_an_alarm_is_a_count_above_the_limit_now():
+    """Week by week, where enough cases are there, alarms are those counts and no others."""
+    counts = table(5)
+    counts.iloc[-4:] += np.array([[0.0], [3.0], [6.0], [9.0]])
+    found = Seasonal(minimum_cases=(0, 2)).detect(counts, last=10)
+    assert found["alarm"].tolist() == (found["observed"] > found["limit_now"]).tolist()
+    assert found["alarm"].any()
+    assert not found["alarm"].all()
 
 
 def test_dates_set_the_season():

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from data.errors import UsageError
-from models.signals import reason_sentence, signal_sentence
+from models.signals import more_sentence, reason_sentence, signal_sentence
 
 MONDAY = 1_765_123_200  # 2025-12-08 00:00 in Shanghai
 SIGNAL = {
@@ -80,7 +80,61 @@ def test_the_chinese_sentence_says_the_same(change, expected):
     assert say("zh", **change) == expected
 
 
-@pytest.mark.parametrize("code", ["too_short", "months_of_past", "thin_counts", "years_of_past"])
+TOWN = {"level": "sum", "part_kind": "area", "n_parts": 20, "parts_rising": 15, "parts_told": 0, "observed": 23}
+
+
+@pytest.mark.parametrize(
+    ("change", "expected"),
+    [
+        (
+            {},
+            "23 reports of “Blocked drain” in the 20 areas of Lotus Village in the week of 8 December; 3 to 6 would be "
+            "usual. None stands out by itself: 15 of the 20 are above what is usual there. "
+            "About 1 in 10 signals of this kind is a false alarm.",
+        ),
+        (
+            {"parts_told": 1},
+            "23 reports of “Blocked drain” in the 20 areas of Lotus Village in the week of 8 December; 3 to 6 would be "
+            "usual. The 1 signal told within it cannot explain it alone: 15 of the 20 are above what is usual there. "
+            "About 1 in 10 signals of this kind is a false alarm.",
+        ),
+        (
+            {"part_kind": "category", "n_parts": 4, "parts_rising": 1, "direction": "silence", "observed": 1},
+            "Only 1 report of “Blocked drain” in Lotus Village in the week of 8 December; 3 to 6 would be usual. "
+            "None stands out by itself: 1 of the 4 types of problem in it is below what is usual there. "
+            "About 1 in 10 signals of this kind is a false alarm.",
+        ),
+    ],
+)
+def test_the_english_sentence_of_a_sum_says_how_many_parts_take_part(change, expected):
+    """Areas or types of problem, with or without signals of their own, above or below."""
+    assert say("en", **TOWN | change) == expected
+
+
+def test_the_chinese_sentence_of_a_sum_says_the_same():
+    """Areas with none told, areas with two told, and types of problem of one area in silence."""
+    assert say("zh", **TOWN) == (
+        "莲花村的 20 个区域在 12 月 8 日起的一周内收到 23 件“下水道堵塞”报告；通常为 3 至 6 件。"
+        "没有哪一个单独显得异常：20 个区域中有 15 个高于各自的通常水平。此类信号大约每 10 个中有 1 个是误报。"
+    )
+    assert "其中已单独提示的 2 个信号不足以解释：20 个区域中有 15 个" in say("zh", **TOWN | {"parts_told": 2})
+    silent = say("zh", **TOWN | {"part_kind": "category", "n_parts": 4, "direction": "silence"})
+    assert "其中 4 类问题中有 15 个低于各自的通常水平" in silent
+    assert silent.startswith("莲花村在")
+
+
+def test_what_is_not_told_first_is_counted():
+    """How many more there are, in both languages; nothing for none."""
+    assert more_sentence(7, language="en") == "And 7 more: see all signals."
+    assert more_sentence(7, language="zh") == "另有 7 个信号，见全部信号。"
+    assert more_sentence(0, language="en") == ""
+    with pytest.raises(UsageError, match="'zh' or 'en'"):
+        more_sentence(7, language="fr")
+
+
+@pytest.mark.parametrize(
+    "code", ["too_short", "months_of_past", "thin_counts", "years_of_past", "whole_months", "whole_years"]
+)
 def test_every_reason_has_a_sentence_in_both_languages(code):
     """Each says how many weeks it rests on."""
     for language in ("en", "zh"):

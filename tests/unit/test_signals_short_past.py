@@ -6,8 +6,10 @@ import numpy as np
 import pytest
 from scipy import stats
 
-from models.signals.dispersion import estimate_dispersion
-from models.signals.short_past import ShortPastSettings, judge_by_short_past, recorded_since
+from data.errors import UsageError
+from models.signals.dispersion import PHI, Residuals, Sizes, dispersion_of_residuals, dispersion_of_sizes
+from models.signals.long_past import LongPastSettings, judge_by_long_past
+from models.signals.short_past import ShortPastSettings, judge_by_short_past, learn_short_past, recorded_since
 from models.signals.siblings import Cross, capped, level_prior, movement
 from tests.support.weekly import draw, world
 
@@ -19,7 +21,7 @@ def grid(areas: int, categories: int) -> Cross:
 
 
 def smallest(result, what: str) -> np.ndarray:
-    return np.min([getattr(window, what) for window in result.windows], axis=0)
+    return np.nanmin([getattr(window, what) for window in result.windows], axis=0)
 
 
 def test_a_series_without_siblings_gets_at_least_the_exact_conditional_p_value():
@@ -74,8 +76,10 @@ def test_a_slow_rise_is_clearest_in_the_longest_window():
     matrix = world(np.random.default_rng(8), areas=20, categories=5, season=0.0, shock=0.0).matrix
     matrix[:, 12] = np.random.default_rng(8).poisson(4.0, size=40)
     matrix[-4:, 12] = [8, 9, 9, 10]
-    one, two, four = (window.rise_p[12] for window in judge_by_short_past(matrix, cross).windows)
-    assert four < two < one
+    told = {window.weeks: window.rise_p[12] for window in judge_by_short_past(matrix, cross).windows}
+    assert told[4] < told[2] < told[1]
+    # Three weeks are looked at for silences alone.
+    assert np.isnan(told[3])
 
 
 def test_an_unexpected_silence_has_a_small_lower_tail():
@@ -122,18 +126,31 @@ def test_thin_series_borrow_their_level():
     assert borrowed < 0.8 * np.abs(own - truth)[thin].mean()
 
 
-def test_the_law_of_the_variance_is_found():
-    """Pooled dispersion and the departures of single series come out as drawn."""
+def test_the_dispersion_of_thick_series_is_found():
+    """The departures of single series come out as drawn; a series without past gets what the others say."""
     rng = np.random.default_rng(6)
-    mean = np.tile(rng.lognormal(0.5, 1.0, 800), (28, 1))
-    ratio = rng.choice([1.2, 3.0], size=800)
-    law = estimate_dispersion(draw(rng, mean, ratio).astype(float), mean, np.ones(mean.shape, dtype=bool))
-    assert law.phi == pytest.approx(2.1, rel=0.15)
-    thick = mean[0] > 3.0
-    assert np.corrcoef(law.factor[thick], ratio[thick])[0, 1] > 0.6
-    assert (law.factor_sd[mean[0] < 0.5] > law.factor_sd[thick].mean()).all()
-    nothing = estimate_dispersion(np.zeros((5, 3)), np.zeros((5, 3)), np.ones((5, 3), dtype=bool))
-    assert (nothing.phi, nothing.psi) == (1.0, 0.0)
+    mean = np.tile(rng.lognormal(1.5, 0.7, 400), (40, 1))
+    drawn = rng.choice([1.2, 3.0], size=400)
+    counts = draw(rng, mean, drawn)
+    ratio = ((counts - counts.mean(axis=0)) ** 2 / counts.mean(axis=0)).sum(axis=0) / 39
+    law = dispersion_of_residuals(Residuals(ratio, counts.mean(axis=0), np.full(400, 40.0)))
+    assert law.phi[drawn == 1.2].mean() == pytest.approx(1.3, abs=0.15)
+    assert law.phi[drawn == 3.0].mean() == pytest.approx(2.9, abs=0.25)
+
+
+@pytest.mark.parametrize("phi", [1.0, 2.0, 5.0])
+def test_the_dispersion_of_thin_series_is_found_from_what_comes_together(phi):
+    """Two thousand series with six cases a year each tell the dispersion they share to a tenth."""
+    rng = np.random.default_rng(7)
+    counts = draw(rng, np.full((150, 2000), 0.12), np.full(2000, phi))
+    together = np.array([(counts > j).sum(axis=0) for j in range(1, counts.max())]).T.astype(float)
+    weeks = np.full(2000, 150.0)
+    sizes = Sizes(counts.sum(axis=0), weeks, (counts > 0).sum(axis=0), together, np.ones(2000))
+    law = dispersion_of_sizes(sizes)
+    assert law.phi.mean() == pytest.approx(phi, rel=0.1)
+    np.testing.assert_allclose(law.weights.sum(axis=1), 1.0)
+    nothing = Sizes(*(np.zeros(3) for _ in range(3)), np.zeros((3, 0)), np.ones(3))
+    np.testing.assert_allclose(dispersion_of_sizes(nothing).phi, (1.0 / PHI).sum() / (PHI**-2.0).sum())
 
 
 def test_sums_over_siblings_leave_the_series_out():
@@ -172,3 +189,99 @@ def test_a_past_without_a_single_case_gives_no_certainty():
     window = judge_by_short_past(matrix, cross, PLAIN).windows[0]
     assert 0.0 < window.expected[2] < 1.0
     assert smallest(judge_by_short_past(matrix, cross, PLAIN), "rise_p")[2] < 0.05
+
+
+def test_late_reports_thin_mean_and_variance():
+    """With 40 % of the newest week known, 40 % is expected, and a count of 40 % is no silence."""
+    drawn = world(np.random.default_rng(21), level=4.0, season=0.0, shock=0.0)
+    cross = Cross(drawn.area, drawn.category)
+    complete = np.ones((len(drawn.matrix), 1))
+    complete[-1] = 0.4
+    whole = learn_short_past(drawn.matrix, cross, PLAIN).judge(drawn.matrix[-1:])
+    known = np.random.default_rng(22).binomial(drawn.matrix[-1:], 0.4)
+    matrix = np.concatenate([drawn.matrix[:-1], known])
+    late = judge_by_short_past(matrix, cross, PLAIN, complete=complete).windows[0]
+    assert np.nansum(late.expected) == pytest.approx(0.4 * np.nansum(whole.windows[0].expected), rel=0.03)
+    excess, thinned = ((one.law.weight * (one.law.variance - one.law.mean)).sum() for one in (whole.windows[0], late))
+    assert thinned == pytest.approx(0.16 * excess, rel=0.12)
+    thick = late.expected > 5.0
+    assert (late.silence_p[thick] < 0.01).mean() <= 0.02
+    assert (late.rise_p[thick] < 0.01).mean() <= 0.02
+
+
+def test_late_reports_of_the_past_do_not_lower_the_level():
+    """Weeks of which 60 % are known count as 60 % of a week; weeks of which less than half is known do not count."""
+    drawn = world(np.random.default_rng(23), level=2.0, season=0.0, shock=0.0, weeks=60)
+    cross = Cross(drawn.area, drawn.category)
+    complete = np.ones(drawn.matrix.shape)
+    complete[20:40], complete[40:50] = 0.6, 0.3
+    matrix = np.random.default_rng(24).binomial(drawn.matrix, complete)
+    whole = judge_by_short_past(drawn.matrix, cross)
+    late = judge_by_short_past(matrix, cross, complete=complete)
+    assert np.nansum(late.windows[0].expected) == pytest.approx(np.nansum(whole.windows[0].expected), rel=0.03)
+    assert (whole.baseline_weeks - late.baseline_weeks).tolist() == [10] * len(cross.area)
+
+
+def test_everything_known_changes_nothing():
+    """Shares of one give what no shares give, to rounding."""
+    drawn = world(np.random.default_rng(25), areas=10, categories=8)
+    cross = Cross(drawn.area, drawn.category)
+    plain = judge_by_short_past(drawn.matrix, cross)
+    told = judge_by_short_past(drawn.matrix, cross, complete=np.ones(drawn.matrix.shape))
+    for one, other in zip(plain.windows, told.windows, strict=True):
+        np.testing.assert_allclose(one.rise_p, other.rise_p, rtol=1e-9)
+        np.testing.assert_allclose(one.silence_p, other.silence_p, rtol=1e-9)
+
+
+def test_impossible_shares_are_refused():
+    """A wrong shape and values outside (0, 1] are named."""
+    matrix, cross = np.ones((20, 4), dtype=np.int64), grid(2, 2)
+    with pytest.raises(UsageError, match=r"shape \(20, 4\) or \(20, 1\)"):
+        judge_by_short_past(matrix, cross, complete=np.ones(20))
+    with pytest.raises(UsageError, match="above 0 and at most 1"):
+        judge_by_short_past(matrix, cross, complete=np.zeros((20, 1)))
+
+
+def test_the_newest_weeks_teach_nothing():
+    """What is learned does not depend on the weeks that are judged."""
+    drawn = world(np.random.default_rng(26), areas=10, categories=8)
+    cross = Cross(drawn.area, drawn.category)
+    changed = drawn.matrix.copy()
+    changed[-4:] += 50
+    one, other = (learn_short_past(matrix, cross) for matrix in (drawn.matrix, changed))
+    np.testing.assert_array_equal(one.levels[4].mean, other.levels[4].mean)
+    np.testing.assert_array_equal(one.levels[4].weight, other.levels[4].weight)
+
+
+def test_a_thin_series_uses_its_whole_past_unless_it_has_moved():
+    """Six calm years tell a level better than one; where a series' last year differs, that year counts."""
+    rng = np.random.default_rng(27)
+    truth = rng.lognormal(-2.0, 0.8, 400)
+    matrix = draw(rng, np.tile(truth, (312, 1)), np.full(400, 1.5))
+    moved = np.zeros(400, dtype=bool)
+    moved[::21] = True
+    matrix[-56:, moved] += rng.poisson(1.5, size=(56, moved.sum()))
+    cross = grid(20, 20)
+    whole, year = (
+        judge_by_short_past(matrix, cross, ShortPastSettings(windows=(1,), baseline_weeks=weeks)).windows[0].expected
+        for weeks in (311, 52)
+    )
+    assert np.abs(np.log(whole / truth))[~moved].mean() < 0.75 * np.abs(np.log(year / truth))[~moved].mean()
+    assert np.abs(whole - truth - 1.5)[moved].mean() < 0.4
+
+
+def test_late_reports_thin_the_regression_too():
+    """With half of the newest week known, the seasonal regression expects half of 8, and it is no silence."""
+    rng = np.random.default_rng(28)
+    cross = grid(6, 4)
+    matrix = rng.poisson(8.0, size=(170, 24))
+    dates = np.datetime64("2021-01-04") + 7 * np.arange(170).astype("timedelta64[D]")
+    complete = np.ones((170, 1))
+    complete[-1] = 0.5
+    matrix[-1] = rng.binomial(matrix[-1], 0.5)
+    late = judge_by_long_past(matrix, cross, dates, LongPastSettings(), complete=complete)
+    # The siblings' 96 reports move the expectation by a tenth either way.
+    assert np.nanmean(late.expected) == pytest.approx(4.0, rel=0.2)
+    assert np.nanmin(late.silence_p) > 0.001
+    with pytest.raises(UsageError, match="above 0 and at most 1"):
+        judge_by_long_past(matrix, cross, dates, LongPastSettings(), complete=complete - 1.0)

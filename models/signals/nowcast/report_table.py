@@ -40,8 +40,8 @@ def read_reports(
         Longer delays are counted as this long. None: the longest delay known by `now` of a list, at most a third of
         the periods there are; all columns of a triangle.
     period : days
-        Length of a period, counted from the first event date on. None: 1 for a list, and for a triangle the step
-        between its rows.
+        Length of a period. Those of a list are counted back from now, so that the newest is as whole as all others.
+        None: 1 for a list, and for a triangle the step between its rows.
 
     Raises
     ------
@@ -78,6 +78,12 @@ def _read(path: Path) -> pd.DataFrame:
         raise FileFormatError(
             f"{path.name}: expected a CSV file in UTF-8 with a header and rows of equal length; it cannot be read so."
         ) from error
+    if not isinstance(frame.index, pd.RangeIndex):
+        # Of a table with more fields than names, the names would silently go to the wrong fields.
+        raise FileFormatError(
+            f"{path.name}: expected as many fields in every row as names in the header; the rows have more. Look for "
+            "commas at the end of rows, or for names that are missing."
+        )
     frame.columns = [str(column).strip() for column in frame.columns]
     if frame.empty:
         raise InputError(f"{path.name}: expected rows of reports; there are none.")
@@ -110,6 +116,8 @@ def _from_list(
             f"{name}: expected at most {_MOST_PERIODS:,} periods between the first event date and now; there are "
             f"{periods:,}. Look for mistyped dates, or give longer periods with --period."
         )
+    # A period that is not over yet would be taken for one of which little is known so far.
+    first = day + 1 - periods * period
     rows = rows.assign(row=(rows["event"] - first) // period)
     rows["delay"] = (rows["report"] - first) // period - rows["row"]
     most = int(rows["delay"].max()) if longest is None else longest

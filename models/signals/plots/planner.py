@@ -6,13 +6,14 @@ alternative is `models.signals.plan_words.plan_sentence`.
 
 from __future__ import annotations
 
+from collections import Counter
 from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
 import pandas as pd
 
 from models.plots.theme import BAND, DASHES, INK, QUIET, SERIES, finished
-from models.signals.plan_words import Language, alarms_told, doubt_sentence, plan_sentence
+from models.signals.plan_words import Language, alarms_told, doubt_sentence, plan_sentence, steps_told
 from models.signals.planner import LARGEST_RISE, Plan
 
 if TYPE_CHECKING:
@@ -25,20 +26,22 @@ _WORDS: Final[dict[Language, dict[str, str]]] = {
     "en": {
         "rise": "times the usual",
         "power": "chance of being found",
-        "waiting": "By weeks of waiting",
+        "waiting": "By time of waiting",
         "price": "By false alarms accepted",
-        "week": "within 1 week",
-        "weeks": "within {n} weeks",
+        "within": "within {steps}",
+        "level": "{price} (level {alpha:.3g})",
     },
     "zh": {
         "rise": "平常的倍数",
         "power": "被发现的可能",
-        "waiting": "按等待的周数",
+        "waiting": "按等待的时间",
         "price": "按可接受的误报",
-        "week": "1 周内",
-        "weeks": "{n} 周内",
+        "within": "{steps}内",
+        "level": "{price}（水平 {alpha:.3g}）",
     },
 }
+# Labels of more letters have no room beside each other.
+_SHORT: Final = 20
 # A title line holds about so many letters at the width of both panels; a Chinese one takes the room of two.
 _LINE: Final = {"en": 96, "zh": 46}
 
@@ -49,11 +52,16 @@ def plan_chart(plan: Plan, *, language: Language) -> alt.HConcatChart:
 
     words = _WORDS[language]
     own = plan.curve[plan.curve["alpha"] == plan.alpha]
-    told = {n: words["week"] if n == 1 else words["weeks"].format(n=n) for n in sorted(own["weeks"].unique())}
+    told = {
+        n: words["within"].format(steps=steps_told(int(n), plan.period, language=language))
+        for n in sorted(own["weeks"].unique())
+    }
     waiting = _panel(plan, own.assign(line=own["weeks"].map(told)), list(told.values()), words, words["waiting"])
     at_weeks = plan.curve[plan.curve["weeks"] == plan.weeks]
     prices = _prices(plan, language)
-    price = _panel(plan, at_weeks.assign(line=at_weeks["alpha"].map(prices)), _once(prices), words, words["price"])
+    price = _panel(
+        plan, at_weeks.assign(line=at_weeks["alpha"].map(prices)), list(prices.values()), words, words["price"]
+    )
     doubt = doubt_sentence(plan, language=language)
     lines = _lines(plan_sentence(plan, language=language), _LINE[language])
     title = alt.TitleParams(
@@ -84,7 +92,11 @@ def _panel(plan: Plan, rows: pd.DataFrame, order: list[str], words: dict[str, st
         axis=alt.Axis(format="%", tickCount=5),
         title=words["power"],
     )
-    legend = alt.Legend(title=None, symbolType="stroke", symbolSize=220, columns=2, labelLimit=WIDTH)
+    columns = 2 if max(len(one) for one in order) <= _SHORT else 1
+    # Below, where more lines of it in one panel do not move its curves against those of the other.
+    legend = alt.Legend(
+        title=None, orient="bottom", symbolType="stroke", symbolSize=220, columns=columns, labelLimit=WIDTH
+    )
     colour = alt.Color("line:N", sort=order, legend=legend, scale=_scale(order, SERIES))
     dash = alt.StrokeDash("line:N", sort=order, legend=legend, scale=_scale(order, DASHES))
     lines = alt.Chart(rows).mark_line(strokeWidth=2).encode(x=x, y=y, color=colour, strokeDash=dash)
@@ -113,14 +125,14 @@ def _scale(order: list[str], given: Any) -> Any:
 
 
 def _prices(plan: Plan, language: Language) -> dict[float, str]:
-    return {
+    """What to call each level: how often a false alarm comes, and the level too where that does not tell them apart."""
+    told = {
         float(alpha): alarms_told(float(years), language=language)
         for alpha, years in zip(plan.alarms["alpha"], plan.alarms["years_between"], strict=True)
     }
-
-
-def _once(prices: dict[float, str]) -> list[str]:
-    return list(dict.fromkeys(prices.values()))
+    often = Counter(told.values())
+    with_level = _WORDS[language]["level"]
+    return {a: with_level.format(price=one, alpha=a) if often[one] > 1 else one for a, one in told.items()}
 
 
 def _reach(plan: Plan) -> float:
