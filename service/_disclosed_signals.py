@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any, Final
+from typing import Final
 
 import pandas as pd
 
 from data.errors import UsageError
 from models.signals.counts import ALL
+from models.signals.detect import window_weeks
 from service._disclosure_rules import suppressed
 
 # With the expected count, or a good guess of it, a p-value gives the observed count back.
@@ -17,6 +18,7 @@ WEEK: Final = 7 * 86_400
 WINDOW: Final = 28 * 86_400
 
 Parents = Mapping[str, str | None]
+Series = tuple[str, str]  # area and type of problem
 
 
 def disclose_signals(
@@ -35,17 +37,21 @@ def disclose_signals(
 
     for an area with others in it, or the whole city ("*"), if
 
-    - no signal within it, of the same type of problem, shows its figures: a town never stands beside its villages;
+    - no signal within it, of the same type of problem or of a group that it has a type in common with, shows its
+      figures: a town never stands beside its villages;
     - what else was shown to come in there leaves room for all of it elsewhere, whichever of its parts one looks
       at: the shown inflows of its parts, less the largest of them and less all shown signals within, are at least
-      as many. Then no part is known to hold any of it.
+      as many. Then no part is known to hold any of it;
+    - what such sums over all of the 28 days leave over of a shown inflow within is nothing, or at least `minimum`:
+      where only one type is left, it is of that.
 
     A group of types never stands beside one of its types.
 
     Parameters
     ----------
     signals : DataFrame with the columns of the signal table
-        All signals that can be seen together, of any weeks. `category_group` may be missing.
+        All signals that can be seen together, of any weeks. `category_group` may be missing; so may `method`, and
+        every window then counts as one week.
     pressure : DataFrame
         What `disclose_pressure` returned for the same as-of.
     parent : mapping of area to parent
@@ -67,12 +73,13 @@ def disclose_signals(
     _check(signals, pressure)
     observed = signals["observed"].astype("Int64")
     large = observed.ge(minimum).fillna(False).astype(bool)
-    above = _Tree(parent)
+    above = Tree(parent, signals)
+    begin = _begin(pressure)
     sums = signals["area"].isin(above.inner)
     inflow = pressure.set_index("unit")["inflow_28d"].dropna().astype("int64")
-    shown = _of_single_areas(signals, large & ~sums, above, inflow, minimum, _begin(pressure))
+    shown = _of_single_areas(signals, large & ~sums, above, inflow, minimum, begin)
     for area in above.finest_first(signals.loc[sums, "area"].unique().tolist()):
-        shown |= _of_sum(signals, large & signals["area"].eq(area), shown, area, above, inflow, minimum)
+        shown |= _of_sum(signals, large & signals["area"].eq(area), shown, area, above, inflow, minimum, begin)
     result = signals.assign(observed=observed)
     for column in SIGNAL_FIGURES:
         result[column] = result[column].where(shown)
@@ -80,12 +87,14 @@ def disclose_signals(
     return result
 
 
-class _Tree:
-    """Which areas lie in which; `ALL` holds every area."""
+class Tree:
+    """Which areas lie in which, and which types in which group; `ALL` holds every area."""
 
-    def __init__(self, parent: Parents) -> None:
+    def __init__(self, parent: Parents, signals: pd.DataFrame) -> None:
         self._parent = parent
         self.inner = {ALL, *(above for above in parent.values() if above is not None)}
+        grouped = signals.dropna(subset=["category_group"]) if "category_group" in signals else signals.iloc[:0]
+        self._group = dict(zip(grouped["category"], grouped.get("category_group", []), strict=True))
 
     def above(self, area: str) -> list[str]:
         """The areas that an area lies in, the nearest first; `ALL` last."""
@@ -105,12 +114,35 @@ class _Tree:
         inside = {one for one in areas.unique() if one == area or area in self.above(one)}
         return areas.isin(inside)
 
+    def wider(self, series: Series) -> set[Series]:
+        """What must not stand beside the figures of a series or sum: sums that hold it, or a part of it and more.
+
+        A type in a town crosses a group of types in a village: the village's share of the one bounds the rest of both.
+        """
+        area, category = series
+        group = self._group.get(category)
+        kinds = {category} if group is None else {category, group}
+        members = {one for one, kin in self._group.items() if kin == category}
+        wider = {(area, kind) for kind in kinds} | {(one, kind) for one in self.above(area) for kind in kinds | members}
+        return wider - {series}
+
+
+def series_of(frame: pd.DataFrame) -> list[Series]:
+    """The area and type of every row."""
+    return list(zip(frame["area"], frame["category"], strict=True))
+
+
+def beside(signals: pd.DataFrame, rows: pd.Series, tree: Tree) -> pd.Series:
+    """Which rows, of all, must not stand beside one of these `rows`, see `Tree.wider`."""
+    covered: set[Series] = set().union(*map(tree.wider, set(series_of(signals[rows]))))
+    return pd.Series([one in covered for one in series_of(signals)], index=signals.index, dtype=bool)
+
 
 def _of_single_areas(
-    signals: pd.DataFrame, large: pd.Series, tree: _Tree, inflow: pd.Series, minimum: int, begin: int
+    signals: pd.DataFrame, large: pd.Series, tree: Tree, inflow: pd.Series, minimum: int, begin: int
 ) -> pd.Series:
     shown = large & signals["area"].isin(inflow.index)
-    shown &= ~_beside_a_part(signals, shown, tree)
+    shown &= ~beside(signals, shown, tree)
     counted = _counted(signals, shown, begin).groupby(level="area").sum()
     # That rest bounds every other problem type there.
     rest = inflow.reindex(counted.index) - counted.astype("int64")
@@ -122,35 +154,42 @@ def _of_sum(
     large: pd.Series,
     shown: pd.Series,
     area: str,
-    tree: _Tree,
+    tree: Tree,
     inflow: pd.Series,
     minimum: int,
+    begin: int,
 ) -> pd.Series:
     """The signals of one sum of areas that may be shown beside those shown already: all that can be, or none."""
-    candidates = large & ~_beside_a_part(signals, shown | large, tree, within=shown)
+    candidates = large & ~beside(signals, shown, tree)
+    candidates &= ~beside(signals, candidates, tree)
     if not candidates.any():
         return candidates
     parts = inflow[[one not in tree.inner and area in tree.above(str(one)) for one in inflow.index]]
     inside = (shown | candidates) & tree.within(signals["area"], area)
     claimed = int(_counted(signals, inside, None).sum())
     room = int(parts.sum()) - max(int(parts.max()), minimum) if len(parts) else 0
-    return candidates if claimed <= room else candidates & False
+    if claimed > room or _leaves_little(signals[shown | candidates], area, tree, parts, minimum, begin):
+        return candidates & False
+    return candidates
 
 
-def _beside_a_part(
-    signals: pd.DataFrame, rows: pd.Series, tree: _Tree, *, within: pd.Series | None = None
-) -> pd.Series:
-    """Which of the rows are a sum that holds another row (of `within`, or of the rows): its area, its type, or both."""
-    group = signals["category_group"] if "category_group" in signals else pd.Series(None, index=signals.index)
-    inner = rows if within is None else within
-    covered: set[tuple[Any, Any]] = set()
-    for area, category, kin in zip(
-        signals.loc[inner, "area"], signals.loc[inner, "category"], group[inner], strict=True
-    ):
-        areas, kinds = [area, *tree.above(area)], [category] + ([] if pd.isna(kin) else [kin])
-        covered |= {(one, kind) for one in areas for kind in kinds} - {(area, category)}
-    keys = zip(signals["area"], signals["category"], strict=True)
-    return rows & pd.Series([key in covered for key in keys], index=signals.index, dtype=bool)
+def _leaves_little(signals: pd.DataFrame, area: str, tree: Tree, parts: pd.Series, minimum: int, begin: int) -> bool:
+    """Whether somewhere within, inflow is left over that no shown type explains, and less than the minimum of it.
+
+    Where but one type is not shown, all of that is known to be of it. Only windows that span the 28 days say so.
+    """
+    if "method" not in signals:
+        return False
+    weeks = signals["method"].map(lambda method: window_weeks(str(method))).astype("int64")
+    spanning = (signals["week"] - (weeks - 1) * WEEK <= begin) & (signals["week"] + WEEK >= begin + WINDOW)
+    named = signals[spanning]
+    inner = {one for part in parts.index for one in (str(part), *tree.above(str(part))) if area in tree.above(one)}
+    for one in inner:
+        held = parts[tree.within(parts.index.to_series(), one)].sum()
+        reach = tree.within(named["area"], one) | named["area"].isin(tree.above(one))
+        if 0 < held - named.loc[reach, "observed"].sum() < minimum:
+            return True
+    return False
 
 
 def _counted(signals: pd.DataFrame, rows: pd.Series, begin: int | None) -> pd.Series:

@@ -7,24 +7,29 @@ A week's count is shown if
   they bound every other type of problem there;
 - it lies in no window whose own figure is withheld, which it would give back; and in no window whose figure is
   shown unless the whole window can be shown week by week: the window less its shown weeks would tell of the others;
-- no area within its area shows weeks of the same type: a town never stands beside its villages.
+- nothing within its area shows figures of the same type, or of a group that has a type in common with it, be it a
+  signal or weeks: a town never stands beside its villages, nor a group beside its types;
+- it lies in no window of a shown signal of a wider area, or of the group of its type;
+- it does not lie within the 28 days of the inflow, other than in the window of its own shown signal, if its area is a
+  sum of areas, or shows the figures of any signal, or lies within an area that does: small counts hide among inflows
+  less what is shown of them.
 
 Band and expectation of a week are computed from its past counts and fall with it.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from typing import Final
+from collections.abc import Hashable, Mapping
+from typing import Any, Final
 
 import pandas as pd
 
 from data.errors import UsageError
 from models.signals.detect import window_weeks
+from service._disclosed_signals import WEEK, WINDOW, Series, Tree, beside, series_of
 
-_WEEK: Final = 7 * 86_400
 _FIGURES: Final = ("observed", "expected", "lower", "upper")
-_NEEDED: Final = ("area", "category", "week", *_FIGURES, "alarm", "area_reports")
+_NEEDED: Final = ("area", "category", "week", *_FIGURES, "alarm", "area_reports", "as_of")
 _SERIES: Final = ["area", "category"]
 
 
@@ -60,7 +65,9 @@ def disclose_weeks(
     if (observed > weeks["area_reports"]).any():
         raise UsageError("a series has more reports in a week than its area; compute the signals again.")
     shown = recorded & (observed >= minimum)
-    shown &= ~_stands_above(weeks, shown, parent)
+    tree = Tree(parent, signals)
+    shown &= ~_beside_a_signal(weeks, signals, tree) & ~_within_the_inflow(weeks, signals, tree)
+    shown &= ~beside(weeks, shown, tree)
     shown &= _windows_whole(weeks, shown, signals)
     # Withholding only adds to what remains of a week, so this comes last, and once is enough but for whole windows.
     while not (kept := shown & _rest_is_large(weeks, observed.where(shown, 0), minimum)).equals(shown):
@@ -81,23 +88,53 @@ def _windows_whole(weeks: pd.DataFrame, shown: pd.Series, signals: pd.DataFrame)
     """False for the weeks of a window that is withheld itself, or of which some week is."""
     whole = pd.Series(data=True, index=weeks.index)
     for row in signals[[*_SERIES, "week", "method", "observed"]].to_dict("records"):
-        n_weeks = window_weeks(str(row["method"]))
-        first = row["week"] - (n_weeks - 1) * _WEEK
-        # An hour more or less where clocks change: half a week is far from both neighbours.
-        within = (weeks["week"] > first - _WEEK // 2) & (weeks["week"] < row["week"] + _WEEK // 2)
-        inside = within & weeks["area"].eq(row["area"]) & weeks["category"].eq(row["category"])
+        inside = _is(weeks, (row["area"], row["category"])) & _between(weeks, *_window(row))
         if pd.isna(row["observed"]) or not shown[inside].all():
             whole[inside] = False
     return whole
 
 
-def _stands_above(weeks: pd.DataFrame, shown: pd.Series, parent: Mapping[str, str | None]) -> pd.Series:
-    """True for areas that have, somewhere within them, an area which shows weeks of the same category."""
-    above: set[tuple[str, str]] = set()
-    for area, category in weeks.loc[shown, _SERIES].drop_duplicates().itertuples(index=False):
-        step, seen = parent.get(area), {area}
-        while step is not None and step not in seen:
-            above.add((step, category))
-            seen.add(step)
-            step = parent.get(step)
-    return pd.Series([key in above for key in zip(weeks["area"], weeks["category"], strict=True)], index=weeks.index)
+def _beside_a_signal(weeks: pd.DataFrame, signals: pd.DataFrame, tree: Tree) -> pd.Series:
+    """True for the weeks of what is wider than a shown signal, and for those within the window of a shown wider one."""
+    wider: set[Series] = set()
+    windows: dict[Series, tuple[int, int]] = {}
+    for row in signals[signals["observed"].notna()].to_dict("records"):
+        one = row["area"], row["category"]
+        wider |= tree.wider(one)
+        windows[one] = _window(row)
+    ordered = series_of(weeks)
+    reached = pd.Series([one in wider for one in ordered], index=weeks.index, dtype=bool)
+    for one in set(ordered):
+        for above in tree.wider(one) & windows.keys():
+            reached |= _is(weeks, one) & _between(weeks, *windows[above])
+    return reached
+
+
+def _within_the_inflow(weeks: pd.DataFrame, signals: pd.DataFrame, tree: Tree) -> pd.Series:
+    """True for weeks within the 28 days that would take of the room in which small counts hide.
+
+    The figures of signals were weighed against the inflow of their area, those of a sum against the inflows of its
+    parts, and against no more than the shown signals.
+    """
+    told = signals[signals["observed"].notna()]
+    showing = set(told["area"])
+    hiding = {one for one in weeks["area"].unique() if one in tree.inner or showing & {one, *tree.above(one)}}
+    taking = weeks["area"].isin(hiding) & (weeks["week"] + WEEK > weeks["as_of"] - WINDOW)
+    for row in told.to_dict("records"):
+        taking &= ~(_is(weeks, (row["area"], row["category"])) & _between(weeks, *_window(row)))
+    return taking
+
+
+def _window(signal: Mapping[Hashable, Any]) -> tuple[int, int]:
+    """Its first and its last week."""
+    last = int(signal["week"])
+    return last - (window_weeks(str(signal["method"])) - 1) * WEEK, last
+
+
+def _between(weeks: pd.DataFrame, first: int, last: int) -> pd.Series:
+    # An hour more or less where clocks change: half a week is far from both neighbours.
+    return (weeks["week"] > first - WEEK // 2) & (weeks["week"] < last + WEEK // 2)
+
+
+def _is(weeks: pd.DataFrame, series: Series) -> pd.Series:
+    return weeks["area"].eq(series[0]) & weeks["category"].eq(series[1])

@@ -34,6 +34,7 @@ _PROBLEMS: Final[dict[str, tuple[int, ...]]] = {
     "listCases": (400, 410),
     "getCase": (404,),
     "getArea": (404,),
+    "getSignal": (404,),
 }
 _EVERYWHERE: Final = (421, 422, 500, 503)
 _NOT_MODIFIED: Final = frozenset({"listCases", "getCase", "listAreas", "getArea", "listOffices", "listSignals"})

@@ -17,12 +17,12 @@ from data.errors import NotEnoughDataError
 from data.event_log import NEVER
 from data.quality.check import Checked
 from data.quality.check_finding import Both, Language, Number, number, share
-from data.quality.recording import recorded_weeks, recording, without_spikes
 from features.outcomes import Outcome, late
 from models.learning import FEWEST_CASES, FEWEST_FAILURES
 from models.risk_model.estimator import ENOUGH_ROWS, LONG_ENOUGH
 from models.risk_model.folds import SHARES
-from models.signals import SignalSettings, assess_series, weekly_counts
+from models.signals import SignalSettings, assess_series
+from models.signals.traps import prepared_counts
 from models.splits import split_at, split_at_share
 
 Mask = NDArray[np.bool_]
@@ -220,7 +220,8 @@ def _detect(cases: pd.DataFrame, as_of: int, zone: str) -> Verdict:
     newest = int(cases["opened_at"].max()) + 1
     ended = as_of - newest > _QUIET
     try:
-        counts = weekly_counts(cases, as_of=newest if ended else as_of, time_zone=zone)
+        # As the daily detection does: what happened to the record is neither a past nor a signal.
+        counts = prepared_counts(cases, as_of=newest if ended else as_of, time_zone=zone).counts
     except NotEnoughDataError:
         return Verdict(
             "detect", "no",
@@ -231,10 +232,7 @@ def _detect(cases: pd.DataFrame, as_of: int, zone: str) -> Verdict:
             Both("需要至少几个月、带区域和问题类型的案件。", "A few months of cases with an area and a category."),
             needed,
         )  # fmt: skip
-    # As the daily detection does: weeks that were not recorded are neither a past nor a signal.
-    there = recorded_weeks(recording(cases, counts.as_of, zone), counts.series, counts.weeks)
-    there &= without_spikes(cases, counts.series, counts.weeks, counts.as_of, zone)
-    judged = assess_series(counts.recorded_as(there), settings=settings)
+    judged = assess_series(counts, settings=settings)
     reasons = judged.loc[judged["direction"] == "rise", "method_reason"].value_counts()
     long = int(reasons.get("years_of_past", 0))
     too_short, ended_series = int(reasons.get("too_short", 0)), int(reasons.get("not_recorded", 0))

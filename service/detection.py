@@ -2,32 +2,44 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from typing import Final
 
 import pandas as pd
 
 from data.errors import NotEnoughDataError
 from data.event_log import fold_cases
-from data.quality.recording import recorded_weeks, recording, without_spikes
 from data.replay import Replay
 from data.store import Store
 from features.facts import facts_from_events
 from models.learning import Progress
 from models.office_record import office_records
-from models.signals import SignalSettings, detect_signals, pressure, weekly_counts
+from models.signals import SignalSettings, detect_signals, pressure
+from models.signals.afterwards import afterwards
+from models.signals.counts import WeeklyCounts
+from models.signals.nowcast import completeness
+from models.signals.traps import prepared_counts
+from models.signals.weeks_behind import weeks_behind
+from service.places import read_places
 from service.training import moment_of, silent
+
+# What an earlier signal's next weeks showed is asked for so long: a year of them is on no list any more.
+_YEAR: Final = 366 * 86_400
+_WEEK: Final = 7 * 86_400
 
 
 @dataclass(frozen=True, slots=True)
 class Detected:
     """What a detection found: signals, pressure, and the record of each office against its own past
-    (`models.office_record`).
+    (`models.office_record`). `notes`: what was left out of the counts, see `models.signals.traps`.
     """
 
     as_of: int
     signals: pd.DataFrame
     pressure: pd.DataFrame
     offices: pd.DataFrame
+    notes: pd.DataFrame
     series: int
     weeks: int
     newest_opening: int
@@ -40,7 +52,7 @@ def detect(
     settings: SignalSettings | None = None,
     progress: Progress = silent,
 ) -> Detected:
-    """Find weak signals and measure pressure, and store both."""
+    """Find weak signals and measure pressure, and store both, with the weeks behind the signals."""
     moment = moment_of(store, as_of)
     replay = Replay.at(store, moment, everything=as_of is None)
     events = replay.events()
@@ -49,29 +61,50 @@ def detect(
     zone = store.time_zone()
     progress("signals", 0, 2)
     cases = fold_cases(events)
-    counts = weekly_counts(cases, as_of=moment, time_zone=zone)
-    # Weeks in which something was not recorded, or imported in bulk, are neither a past nor a signal.
-    there = recorded_weeks(recording(cases, moment, zone), counts.series, counts.weeks)
-    there &= without_spikes(cases, counts.series, counts.weeks, moment, zone)
-    counts = counts.recorded_as(there)
-    found = detect_signals(counts, settings=settings or SignalSettings())
+    prepared = prepared_counts(cases, as_of=moment, time_zone=zone)
+    counts = _completed(replace(prepared.counts, settled=prepared.settled), cases)
+    settings = settings or SignalSettings()
+    parents, groups = read_places(store).parents, groups_of(cases)
+    found = detect_signals(counts, settings=settings, parents=parents, groups=groups)
+    found = found.assign(as_of=moment, category_group=found["category"].map(groups))
     progress("signals", 1, 2)
-    expected = _expected_late(store, moment)
-    measured = pd.concat(
-        [
-            pressure(cases, as_of=moment, unit=unit, time_zone=zone, expected_late=expected)
-            for unit in ("area", "office")
-        ],
-        ignore_index=True,
-    )
-    store.write_signals(found.assign(as_of=moment), as_of=moment)
+    behind = weeks_behind(counts, found, settings=settings, parents=parents, groups=groups, progress=progress)
+    measured = _pressure(store, cases, moment, zone)
+    _keep_outcomes(store, counts, moment)
+    # A server takes no truth value for a whole number.
+    store.write_signals(found.assign(told=found["told"].astype("int64")), as_of=moment)
+    store.write_signal_weeks(behind.assign(as_of=moment), as_of=moment)
     store.write_pressure(measured, as_of=moment)
     progress("signals", 2, 2)
     matured = facts_from_events(events, observed_until=replay.observed_until())["matured"]
     offices = office_records(matured, as_of=moment)
-    return Detected(
-        moment, found, measured, offices, counts.matrix.shape[1], counts.matrix.shape[0], int(cases["opened_at"].max())
+    n_weeks, n_series = counts.matrix.shape
+    return Detected(moment, found, measured, offices, prepared.notes, n_series, n_weeks, int(cases["opened_at"].max()))
+
+
+def groups_of(cases: pd.DataFrame) -> Mapping[str, str]:
+    """From each category to the group that most of its cases have; a group that is called like a category is none."""
+    known = cases.dropna(subset=["category", "category_group"])
+    pairs = known.groupby(["category", "category_group"], as_index=False).size()
+    most = pairs.sort_values(["category", "size", "category_group"]).drop_duplicates("category", keep="last")
+    groups = most[~most["category_group"].isin(cases["category"].dropna().unique())]
+    return dict(zip(groups["category"], groups["category_group"], strict=True))
+
+
+def _completed(counts: WeeklyCounts, cases: pd.DataFrame) -> WeeklyCounts:
+    """The counts with what is known of their newest weeks: reports that come in late are no fall."""
+    known = completeness(
+        cases, as_of=counts.as_of, time_zone=counts.time_zone, series=counts.series, weeks=counts.weeks
     )
+    return counts.completed_as(known.share)
+
+
+def _pressure(store: Store, cases: pd.DataFrame, moment: int, zone: str) -> pd.DataFrame:
+    expected = _expected_late(store, moment)
+    parts = [
+        pressure(cases, as_of=moment, unit=unit, time_zone=zone, expected_late=expected) for unit in ("area", "office")
+    ]
+    return pd.concat(parts, ignore_index=True)
 
 
 def _expected_late(store: Store, as_of: int) -> pd.Series | None:
@@ -79,3 +112,22 @@ def _expected_late(store: Store, as_of: int) -> pd.Series | None:
     risks = store.read_risks(as_of)
     late = risks[risks["outcome"] == "late"]
     return None if late.empty else late.set_index("case_id")["probability"]
+
+
+def _keep_outcomes(store: Store, counts: WeeklyCounts, moment: int) -> None:
+    """Write down what the weeks after earlier signals showed, where that can be told for the first time.
+
+    The first week of a run that was told stands for the run: a rise of ten weeks is one rise.
+    """
+    earlier = store.read_all_signals()
+    key = ["week", "area", "category", "direction"]
+    told_before = earlier[(earlier["as_of"] < moment) & (earlier["week"] >= moment - _YEAR)].drop_duplicates(key)
+    since = told_before.sort_values("week").groupby(key[1:])["week"].diff()
+    # Half a week more than one: clocks change.
+    onsets = told_before[~(since <= _WEEK + _WEEK // 2)]
+    onsets = onsets[~onsets["signal_id"].isin(store.read_outcomes()["signal_id"])]
+    if onsets.empty:
+        return
+    later = afterwards(onsets, counts)["later"]
+    told = later.isin(["lasted", "faded"])
+    store.add_outcomes(onsets.loc[told, ["signal_id", *key]].assign(later=later[told], known_at=moment))

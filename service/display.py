@@ -51,6 +51,13 @@ EVENTS: Final = {
     "amended": marked("Corrected"),
 }
 DIRECTIONS: Final = {"rise": marked("Rising"), "silence": marked("Fallen silent")}
+STATUSES: Final = {
+    "new": marked("Not looked at yet"),
+    "checked": marked("Being checked"),
+    "confirmed": marked("Confirmed"),
+    "dismissed": marked("Dismissed"),
+    "acted": marked("Acted on"),
+}
 
 
 def per_100(probability: float) -> int:
@@ -101,6 +108,11 @@ def withheld(words: Words, minimum: int) -> str:
 def number(words: Words, value: float) -> str:
     """A number with the separators of the language, at most one decimal."""
     return format_decimal(value, format="#,##0.#", locale=words.locale)
+
+
+def two_decimals(words: Words, value: float) -> str:
+    """A number with at most two decimals."""
+    return format_decimal(value, format="#,##0.##", locale=words.locale)
 
 
 @lru_cache(maxsize=4096)  # a page formats a hundred of some two thousand possible figures

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import asdict
 from datetime import datetime
 from typing import Any, Final, Literal
 
@@ -14,10 +15,10 @@ from service.dependencies import Telling
 from service.disclosure import SIGNAL_FIGURES
 from service.language import marked
 from service.places import Kind
-from service.published import PRESSURE_FIGURES, Figure, Pressure, Signal
+from service.published import PRESSURE_FIGURES, Figure, Pressure, Signal, SignalWeek
 from service.reads import CaseEvent, OpenCase, Remaining, Risk
 from service.reasons import Reason, explain
-from service.sentences import signal_sentence
+from service.sentences import earlier_sentences, signal_sentence, why_sentence
 
 DEADLINE_NOTE: Final = marked("Deadline order is never worsened by a low risk.")
 TOP_REASONS: Final = 3
@@ -25,6 +26,7 @@ TOP_REASONS: Final = 3
 Band = Literal["low", "medium", "high"]
 Outcome = Literal["late", "unresolved_28d", "reopened_28d", "handed_up_28d", "any_failure"]
 Level = Literal["usual", "raised", "high", "unknown"]
+SignalStatus = Literal["new", "checked", "confirmed", "dismissed", "acted"]
 
 
 def _example(**values: Any) -> ConfigDict:
@@ -184,6 +186,32 @@ class PressureItem(BaseModel):
     usual_backlog: FigureItem
     usual_low: FigureItem
     usual_high: FigureItem
+    backlog_days: FigureItem = Field(description="Working days of closing as of late that the backlog takes.")
+    backlog_days_low: FigureItem = Field(description="80 percent sure, as for the next two.")
+    backlog_days_high: FigureItem
+    backlog_days_usual_low: FigureItem = Field(description="What is usual here, as for the next two.")
+    backlog_days_usual_high: FigureItem
+    flow_ratio: FigureItem = Field(description="Cases opened for every one closed; above 1 the backlog grows.")
+    flow_ratio_low: FigureItem
+    flow_ratio_high: FigureItem
+    flow_ratio_usual_low: FigureItem
+    flow_ratio_usual_high: FigureItem
+    late_14d: FigureItem = Field(description="Open cases that are expected to become late within 14 days.")
+    late_14d_low: FigureItem
+    late_14d_high: FigureItem
+    late_14d_usual_low: FigureItem
+    late_14d_usual_high: FigureItem
+
+
+class PartsItem(BaseModel):
+    """What a sum is made of."""
+
+    model_config = _example(kind="area", number=20, rising=15, told=0)
+
+    kind: Literal["area", "category"]
+    number: int = Field(description="Areas, or types of problem, in it.")
+    rising: int = Field(description="Of those, how many move with it.")
+    told: int = Field(description="Signals within it that are told themselves.")
 
 
 class SignalItem(BaseModel):
@@ -204,6 +232,43 @@ class SignalItem(BaseModel):
     fdr_level: float = Field(description="Share of false signals that the detection accepts.")
     weeks_running: int
     method: str
+    status: SignalStatus = Field(description="What became of it; new where nobody has looked.")
+    parts: PartsItem | None = Field(description="Of a sum over areas or over types of problem; else null.")
+
+
+class SignalWeekItem(BaseModel):
+    """One week behind a signal."""
+
+    model_config = _example(
+        week="2026-11-09T00:00:00+08:00",
+        state="shown",
+        alarm="rise",
+        observed={"value": 31, "withheld": False},
+        expected={"value": 12, "withheld": False},
+        lower={"value": 8, "withheld": False},
+        upper={"value": 17, "withheld": False},
+    )
+
+    week: datetime = Field(description="The local Monday that it begins with.")
+    state: Literal["shown", "withheld", "not_recorded"]
+    alarm: Literal["rise", "silence"] | None = Field(description="Whether the week was flagged.")
+    observed: FigureItem
+    expected: FigureItem
+    lower: FigureItem
+    upper: FigureItem
+
+
+class SignalDetail(SignalItem):
+    """One weak signal with the evidence for it."""
+
+    as_of: datetime | None
+    minimum_cell: int
+    why: str | None = Field(description="What it was compared with, in words.")
+    weeks: list[SignalWeekItem] = Field(description="The weeks behind it as they were judged then, oldest first.")
+    earlier: list[str] = Field(description="How earlier signals of its kind turned out, in words; none where too few.")
+    related: list[SignalItem] = Field(
+        description="Other signals of the same type of problem nearby, or of the same area and group of types."
+    )
 
 
 class AreaItem(BaseModel):
@@ -356,21 +421,46 @@ def pressure_item(pressure: Pressure) -> PressureItem:
 
 def signal_item(telling: Telling, signal: Signal) -> SignalItem:
     """One weak signal."""
-    figures = {name: figure_item(getattr(signal, name)) for name in SIGNAL_FIGURES}
-    return SignalItem.model_validate(
+    return SignalItem.model_validate(_signal_values(telling, signal))
+
+
+def signal_detail(telling: Telling, signal: Signal) -> SignalDetail:
+    """One weak signal with its evidence."""
+    published = telling.snapshot.published
+    return SignalDetail.model_validate(
         {
-            "id": signal.signal_id,
-            "area": _named(telling, "area", signal.area),
-            "category": _named(telling, "category", signal.category),
-            "direction": signal.direction,
-            "sentence": signal_sentence(telling.words, telling.snapshot.places, signal, telling.time_zone),
-            "week": _moment(telling, signal.week),
-            "fdr_level": signal.fdr_level,
-            "weeks_running": signal.weeks_running,
-            "method": signal.method,
-            **figures,
+            **_signal_values(telling, signal),
+            "as_of": published_at(telling),
+            "minimum_cell": published.minimum,
+            "why": why_sentence(telling.words, signal),
+            "weeks": [_signal_week(telling, week) for week in signal.weeks],
+            "earlier": earlier_sentences(telling.words, telling.snapshot.places, signal),
+            "related": [_signal_values(telling, other) for other in published.related(signal)],
         }
     )
+
+
+def _signal_week(telling: Telling, week: SignalWeek) -> dict[str, Any]:
+    figures = {name: figure_item(getattr(week, name)) for name in ("observed", "expected", "lower", "upper")}
+    return {"week": _moment(telling, week.week), "state": week.state, "alarm": week.alarm, **figures}
+
+
+def _signal_values(telling: Telling, signal: Signal) -> dict[str, Any]:
+    figures = {name: figure_item(getattr(signal, name)) for name in SIGNAL_FIGURES}
+    return {
+        "id": signal.signal_id,
+        "area": _named(telling, "area", signal.area),
+        "category": _named(telling, "category", signal.category),
+        "direction": signal.direction,
+        "sentence": signal_sentence(telling.words, telling.snapshot.places, signal, telling.time_zone),
+        "week": _moment(telling, signal.week),
+        "fdr_level": signal.fdr_level,
+        "weeks_running": signal.weeks_running,
+        "method": signal.method,
+        "status": signal.status,
+        "parts": None if signal.parts is None else asdict(signal.parts),
+        **figures,
+    }
 
 
 def figure_item(figure: Figure) -> FigureItem:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Literal
 
 import pandas as pd
@@ -26,7 +26,7 @@ class Name:
 @dataclass(frozen=True, slots=True)
 class Places:
     """All names of a store. `parents` leads from an area to the one that it lies in; a top area is not in
-    it. `populations` holds the areas whose population is known.
+    it. `populations` holds the areas whose population is known, `neighbours` the areas beside an area.
     """
 
     areas: Mapping[str, Name]
@@ -34,6 +34,7 @@ class Places:
     categories: Mapping[str, Name]
     parents: Mapping[str, str]
     populations: Mapping[str, int]
+    neighbours: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
 
     def name(self, kind: Kind, code: str) -> Name:
         """The name of `code`; one that the store does not list is called by its code."""
@@ -59,12 +60,18 @@ def read_places(store: Store) -> Places:
         {code: value for code, value in zip(areas["area"], plain_values(areas[name]), strict=True) if value is not None}
         for name in ("parent", "population")
     )
+    beside = {
+        code: tuple(listed)
+        for code, listed in zip(areas["area"], plain_values(areas["neighbours"]), strict=True)
+        if listed
+    }
     return Places(
         areas=_names(areas, "area"),
         offices=_names(store.read_offices(), "office"),
         categories=_names(store.read_categories(), "category"),
         parents=parents,
         populations=populations,
+        neighbours={code: others for code, others in beside.items() if others},
     )
 
 

@@ -7,25 +7,37 @@ value and says so, and whatever could be worked back to it is withheld with it (
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, Final
 
 import pandas as pd
 
 from data.errors import StoreError, UsageError
 from models.signals.afterwards import Lasted
+from models.signals.related import related
 from models.signals.reviews import TurnedOut
 from service._disclosed_weeks import disclose_weeks
-from service.disclosure import AREA_PRESSURE, SIGNAL_FIGURES, disclose, disclose_pressure, disclose_signals
+from service.disclosure import (
+    AREA_PRESSURE,
+    ESTIMATED,
+    SIGNAL_FIGURES,
+    disclose,
+    disclose_pressure,
+    disclose_signals,
+    without_few_due,
+)
 from service.places import Places
 from service.signal_record import NO_RECORD, SignalRecord
 
 PRESSURE_FIGURES: Final = (
     *("backlog", "inflow_28d", "outflow_28d", "overdue"),
     *("expected_late", "usual_backlog", "usual_low", "usual_high"),
+    *(f"{name}{end}" for name in ESTIMATED for end in ("", "_low", "_high", "_usual_low", "_usual_high")),
 )
 
 
+# No code of an area ends like this: codes hold no control characters.
+_WHOLE: Final = "\x1fwhole"
 _ORDER: Final = ["area", "category", "week", "direction"]
 
 
@@ -51,6 +63,33 @@ class Pressure:
     usual_backlog: Figure
     usual_low: Figure
     usual_high: Figure
+    backlog_days: Figure
+    backlog_days_low: Figure
+    backlog_days_high: Figure
+    backlog_days_usual_low: Figure
+    backlog_days_usual_high: Figure
+    flow_ratio: Figure
+    flow_ratio_low: Figure
+    flow_ratio_high: Figure
+    flow_ratio_usual_low: Figure
+    flow_ratio_usual_high: Figure
+    late_14d: Figure
+    late_14d_low: Figure
+    late_14d_high: Figure
+    late_14d_usual_low: Figure
+    late_14d_usual_high: Figure
+
+
+@dataclass(frozen=True, slots=True)
+class Parts:
+    """What a sum is made of: so many areas, or categories (`kind`), `rising` of which move with it, and `told` signals
+    within it.
+    """
+
+    kind: str
+    number: int
+    rising: int
+    told: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,8 +110,10 @@ class SignalWeek:
 @dataclass(frozen=True, slots=True)
 class Signal:
     """A problem type in an area beyond what its past explains. `week`: the local Monday it begins, seconds
-    in UTC. `status`: what became of it. `held`, `lasted`: how earlier signals of its kind turned out; None where
-    too few did. `weeks`: those behind it, oldest first.
+    in UTC. `status`: what became of it. `parts`: of a sum over areas or categories; None for a single one.
+    `method_reason`, `weeks_of_past`: why it was judged as it was, see `models.signals.reason_sentence`. `held`,
+    `lasted`: how earlier signals of its kind turned out; None where too few did. `weeks`: those behind it, oldest
+    first.
     """
 
     signal_id: str
@@ -90,6 +131,9 @@ class Signal:
     weeks_running: int
     method: str
     status: str = "new"
+    parts: Parts | None = None
+    method_reason: str | None = None
+    weeks_of_past: int | None = None
     held: TurnedOut | None = None
     lasted: Lasted | None = None
     weeks: tuple[SignalWeek, ...] = ()
@@ -104,6 +148,7 @@ class Published:
     areas: Mapping[str, Pressure]
     offices: Mapping[str, Pressure]
     signals: tuple[Signal, ...]
+    relations: Mapping[str, tuple[str, ...]] = field(default_factory=dict)  # from a signal's id to those of others
 
     def signals_of(self, area: str) -> tuple[Signal, ...]:
         """The signals of one area."""
@@ -112,6 +157,11 @@ class Published:
     def signal(self, signal_id: str) -> Signal | None:
         """The signal of that id; None where there is none."""
         return next((signal for signal in self.signals if signal.signal_id == signal_id), None)
+
+    def related(self, signal: Signal) -> tuple[Signal, ...]:
+        """Signals that belong to this one: the same problem above, below and beside, and its kin in the area."""
+        others = self.relations.get(signal.signal_id, ())
+        return tuple(other for other in self.signals if other.signal_id in others)
 
 
 def publish(
@@ -146,7 +196,7 @@ def publish(
     try:
         areas = disclose_pressure(
             pressure[pressure["unit_kind"] == "area"],
-            parent=places.parents,
+            parent=_beside_own_rows(places.parents),
             size=places.populations,
             minimum=minimum,
         )
@@ -162,14 +212,47 @@ def publish(
         areas=_pressures(areas),
         offices=_pressures(offices),
         signals=told,
+        relations={} if signals is None else _relations(signals, places),
     )
+
+
+def publish_office_records(records: pd.DataFrame, *, minimum: int) -> list[dict[str, Any]]:
+    """The record of each office against its own past, as it may leave: an office may serve one area only.
+
+    A share of broken promises gives their number back. It is withheld (None, and named in `withheld`) where fewer than
+    `minimum` were broken, or kept; so is what was computed from it. That an office fell behind is always said.
+    """
+    told = []
+    for row in records.to_dict("records"):
+        withheld = []
+        for side in ("before", "recent"):
+            broken = round(row[f"n_{side}"] * row[f"late_{side}"])
+            if min(broken, row[f"n_{side}"] - broken) < minimum:
+                withheld.append(f"late_{side}")
+        if withheld:
+            withheld += ["p_value", "q_value"]
+        told.append({**{str(k): None if k in withheld else v for k, v in row.items()}, "withheld": withheld})
+    return told
+
+
+def _beside_own_rows(parents: Mapping[str, str]) -> dict[str, str]:
+    """The same tree, in which the row of an area with others in it is one part of it among the others.
+
+    The pressure of such an area is that of the cases placed on it itself, such as those of a town whose village is
+    not known; the town as a whole has no row.
+    """
+    inner = set(parents.values())
+    whole = {area: f"{area}{_WHOLE}" for area in inner}
+    tree = {area: whole[above] for area, above in parents.items() if area not in inner}
+    tree |= {area: whole[area] for area in inner}
+    return tree | {whole[area]: whole[parents[area]] for area in inner if area in parents}
 
 
 def _disclosed_offices(offices: pd.DataFrame, minimum: int) -> pd.DataFrame:
     """Office figures pass as well: an office may serve one area only. They stand side by side and not in a
     tree, because a county office's own work is not the sum of its towns'.
     """
-    return disclose(offices, AREA_PRESSURE, parent={}, minimum=minimum)
+    return disclose(without_few_due(offices, minimum=minimum), AREA_PRESSURE, parent={}, minimum=minimum)
 
 
 def _pressures(shown: pd.DataFrame) -> dict[str, Pressure]:
@@ -191,6 +274,13 @@ def _signals(
     return tuple(_signal(row, behind, statuses, record) for row in _rows(found.sort_values(_ORDER)))
 
 
+def _relations(signals: pd.DataFrame, places: Places) -> dict[str, tuple[str, ...]]:
+    rows = signals.set_index("signal_id")
+    groups = dict(zip(rows["category"], rows["category_group"], strict=True))
+    pairs = related(rows, parents=places.parents, neighbours=places.neighbours, groups=groups)
+    return {str(one): tuple(rows["other"]) for one, rows in pairs.groupby("signal", sort=False)}
+
+
 def _signal(
     row: Mapping[str, Any],
     behind: Mapping[tuple[str, str], list[SignalWeek]],
@@ -207,11 +297,20 @@ def _signal(
         weeks_running=int(row["weeks_running"]),
         method=row["method"],
         status=statuses.get(row["signal_id"], "new"),
-        held=record.held(row["category"], row["direction"]),
+        parts=_parts(row),
+        method_reason=_text(row["method_reason"]),
+        weeks_of_past=None if pd.isna(row["weeks_of_past"]) else int(row["weeks_of_past"]),
+        held=record.held(row["category"], row["direction"], int(row["week"])),
         lasted=record.lasted(row["direction"], int(row["as_of"])),
         weeks=tuple(behind.get((row["area"], row["category"]), ())),
         **_figures(row, SIGNAL_FIGURES),
     )
+
+
+def _parts(row: Mapping[str, Any]) -> Parts | None:
+    if _text(row["level"]) != "sum":
+        return None
+    return Parts(str(row["part_kind"]), int(row["n_parts"]), int(row["parts_rising"]), int(row["parts_told"]))
 
 
 def _week(row: Mapping[str, Any]) -> SignalWeek:
@@ -239,7 +338,8 @@ def _figures(row: Mapping[str, Any], names: Iterable[str]) -> dict[str, Figure]:
 
 # An expectation of 25.3 is as much as anyone can use; all its digits would identify the case mix behind it.
 # A chance gets two significant digits instead: a small one rounded to nothing would claim certainty.
-_DIGITS: Final = {"p_value": None, "q_value": None}
+_RATIOS: Final = dict.fromkeys((f"flow_ratio{end}" for end in ("", "_low", "_high", "_usual_low", "_usual_high")), 2)
+_DIGITS: Final[dict[str, int | None]] = {"p_value": None, "q_value": None, **_RATIOS}
 
 
 def _figure(value: Any, *, withheld: bool, digits: int | None) -> Figure:

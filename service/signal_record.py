@@ -39,9 +39,10 @@ class SignalRecord:
         newest = current(self.reviews)
         return dict(zip(newest["signal_id"], newest["status"], strict=True))
 
-    def held(self, category: str, direction: str) -> TurnedOut | None:
-        """How signals of that kind turned out where somebody looked."""
-        return turned_out(self.reviews, category=category, direction=direction, before=NEVER)
+    def held(self, category: str, direction: str, week: int) -> TurnedOut | None:
+        """How signals of that kind turned out where somebody looked, of the weeks before `week` (UTC seconds)."""
+        earlier = self.reviews[self.reviews["week"] < week]
+        return turned_out(earlier, category=category, direction=direction, before=NEVER)
 
     def lasted(self, direction: str, as_of: int) -> Lasted | None:
         """How many signals of that direction were still there four weeks later, as known at `as_of`."""

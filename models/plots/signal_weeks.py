@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     import altair as alt
 
 WIDTH: Final = 560
-HEIGHT: Final = 170
+HEIGHT: Final = 240
 # What a week is drawn as; see `weeks_chart`.
 STATES: Final = ("shown", "withheld", "not_recorded")
 _DAYS: Final = 7
@@ -36,7 +36,13 @@ class WeekWords:
 
 
 def weeks_chart(
-    frame: pd.DataFrame, words: WeekWords = WeekWords(), *, minimum: int = 10, width: int = WIDTH, title: str = ""
+    frame: pd.DataFrame,
+    words: WeekWords = WeekWords(),
+    *,
+    minimum: int = 10,
+    width: int = WIDTH,
+    height: int = HEIGHT,
+    title: str = "",
 ) -> alt.LayerChart:
     """Counts against their band, one column a week.
 
@@ -48,9 +54,13 @@ def weeks_chart(
         `minimum` - 1, never as zero), a week that was not recorded (a grey column)
     words : in the reader's language
     minimum : the smallest count that is shown
+    width, height : pixels, axes and legend included
     title : for a picture that stands by itself; pages say it in text
     """
-    drawn: alt.LayerChart = finished(_layers(frame, words, minimum, title), width=width, height=HEIGHT)
+    import altair as alt  # noqa: PLC0415 (half a second to load, and few need it)
+
+    chart = _layers(frame, words, minimum, title).properties(autosize=alt.AutoSizeParams(type="fit"))
+    drawn: alt.LayerChart = finished(chart, width=width, height=height)
     return drawn
 
 
@@ -67,7 +77,7 @@ def many_weeks_chart(frames: Mapping[str, pd.DataFrame], words: WeekWords = Week
     if not frames:
         raise UsageError("Expected at least one series to draw.")
     parts = [
-        _layers(frame, words, 10, name).properties(width=WIDTH, height=HEIGHT * 0.7) for name, frame in frames.items()
+        _layers(frame, words, 10, name).properties(width=WIDTH, height=HEIGHT * 0.5) for name, frame in frames.items()
     ]
     whole = alt.vconcat(*parts, spacing=18).resolve_scale(color="independent", shape="independent")
     drawn: alt.VConcatChart = finished(whole)

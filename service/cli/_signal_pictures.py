@@ -22,9 +22,24 @@ _DRAWN: Final = {".svg", ".png"}
 
 
 def check_picture(path: Path | None) -> None:
-    """Refuse another kind of file before anything is worked out."""
-    if path is not None and path.suffix.lower() not in _DRAWN:
+    """Refuse another kind of file, or a folder that is not there, before anything is worked out."""
+    if path is None:
+        return
+    if path.suffix.lower() not in _DRAWN:
         raise UsageError(f"--picture: expected a file that ends in .svg or .png; this one ends in {path.suffix!r}.")
+    if not path.parent.is_dir():
+        raise UsageError(f"--picture: {path} cannot be written: there is no such folder. Give another path.")
+
+
+def write_picture(chart: Any, path: Path) -> None:
+    """Draw a chart into a file that ends in .svg or .png; UsageError where it cannot be written."""
+    from models.plots import theme  # noqa: PLC0415 (a second to load, and few draw)
+
+    drawn = theme.svg(chart) if path.suffix.lower() == ".svg" else theme.png(chart)
+    try:
+        path.write_bytes(drawn)
+    except OSError as error:
+        raise UsageError(f"--picture: {path} cannot be written: {error.strerror}. Give another path.") from None
 
 
 def draw(judged: pd.DataFrame, tables: list[CountTable], path: Path) -> list[str]:
@@ -40,7 +55,7 @@ def draw(judged: pd.DataFrame, tables: list[CountTable], path: Path) -> list[str
     -------
     The names of the series drawn, in the order drawn.
     """
-    from models.plots import signal_weeks, theme  # noqa: PLC0415 (a second to load, and few draw)
+    from models.plots import signal_weeks  # noqa: PLC0415 (a second to load, and few draw)
 
     histories = {name: table.counts[name] for table in tables for name in table.counts.columns}
     dated = {name: one for name, one in histories.items() if isinstance(one.index, pd.DatetimeIndex)}
@@ -48,8 +63,7 @@ def draw(judged: pd.DataFrame, tables: list[CountTable], path: Path) -> list[str
         raise NotEnoughDataError("--picture needs a column date; this table tells its weeks by number.")
     chosen = [name for name in _chosen(judged) if name in dated][:SERIES_DRAWN]
     frames = {str(name): _frame(judged[judged["series"] == name], dated[name]) for name in chosen}
-    chart = signal_weeks.many_weeks_chart(frames)
-    path.write_bytes(theme.svg(chart) if path.suffix.lower() == ".svg" else theme.png(chart))
+    write_picture(signal_weeks.many_weeks_chart(frames), path)
     return list(frames)
 
 

@@ -58,7 +58,7 @@ class _Demo:
 
 @app.command("demo")
 def demo(
-    seed: Annotated[int, typer.Option("--seed", help="Another seed is another city, with other planted trouble.")] = 1,
+    seed: Annotated[int, typer.Option("--seed", help="Another seed is another city, with other planted trouble.")] = 2,
     folder: Annotated[Path, typer.Option("--dir", metavar="FOLDER", help="Where the city is written.")] = Path(
         "heed-demo"
     ),

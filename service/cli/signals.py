@@ -9,18 +9,42 @@ from dataclasses import asdict
 from typing import Annotated, Any, Final
 
 import typer
+from rich.markup import escape
 from rich.table import Table
 
 from models.signals import SignalSettings
 from service.cli._app import Json, app, emit, moment, open_store, out, progress, settings, shown
 from service.cli.signals_detect import detect as detect_in_counts
+from service.cli.signals_detect import plain_rows
+from service.cli.signals_nowcast import nowcast as nowcast_of_reports
+from service.cli.signals_plan import plan_rises
+from service.cli.signals_review import review as review_signal
+from service.cli.signals_scan import scan_table
 from service.detection import Detected, detect
 from service.places import read_places
-from service.published import Figure, Pressure, Published, Signal, publish
+from service.published import (
+    Figure,
+    Pressure,
+    Published,
+    Signal,
+    SignalWeek,
+    publish,
+    publish_office_records,
+)
 from service.signal_record import SignalRecord
 
 # After four weeks without a single case, the record has ended and the city has not gone quiet.
 _QUIET: Final = 28 * 86_400
+_ID: Final = 8
+_NOTES: Final = {
+    "copies": "reports imported twice",
+    "missing_days": "weeks with missing days",
+    "bulk_import": "imports in bulk",
+    "stopped": "categories no longer recorded",
+    "joined": "areas that joined",
+    "divided_anew": "categories or areas counted otherwise",
+    "new_channel": "channels just introduced",
+}
 
 
 group = typer.Typer(
@@ -28,6 +52,10 @@ group = typer.Typer(
 )
 app.add_typer(group, name="signals")
 group.command("detect")(detect_in_counts)
+group.command("nowcast")(nowcast_of_reports)
+group.command("plan")(plan_rises)
+group.command("scan")(scan_table)
+group.command("review")(review_signal)
 
 
 @group.callback()
@@ -78,21 +106,25 @@ def as_values(found: Detected, published: Published, level: float) -> dict[str, 
         "signals": [_signal(signal) for signal in published.signals],
         "areas": [_pressure(one) for _, one in sorted(published.areas.items())],
         "offices": [_pressure(one) for _, one in sorted(published.offices.items())],
-        "office_records": found.offices.to_dict("records"),
+        "office_records": publish_office_records(found.offices, minimum=published.minimum),
+        # Without how many reports: that would be a figure of an area which has passed no disclosure.
+        "left_out": plain_rows(found.notes.drop(columns="reports")),
     }
 
 
 def _signal(signal: Signal) -> dict[str, Any]:
-    return {**_plain(signal), "week": shown(signal.week)}
+    weeks = [{**_plain(week), "week": shown(week.week)} for week in signal.weeks]
+    return {**_plain(signal), "week": shown(signal.week), "weeks": weeks}
 
 
 def _pressure(pressure: Pressure) -> dict[str, Any]:
     return _plain(pressure)
 
 
-def _plain(row: Signal | Pressure) -> dict[str, Any]:
-    figures = {name: getattr(row, name) for name in asdict(row)}
-    plain = {name: one.value if isinstance(one, Figure) else one for name, one in figures.items()}
+def _plain(row: Signal | Pressure | SignalWeek) -> dict[str, Any]:
+    values = asdict(row)
+    figures = {name: getattr(row, name) for name in values}
+    plain = {name: one.value if isinstance(one, Figure) else values[name] for name, one in figures.items()}
     withheld = [name for name, one in figures.items() if isinstance(one, Figure) and one.withheld]
     return {**plain, "withheld": withheld}
 
@@ -109,16 +141,28 @@ def _tell(found: Detected, published: Published, level: float) -> None:
         )
     if published.signals:
         table = Table(box=None, pad_edge=False)
-        for name in ("area", "problem", "direction", "week of", "reports", "usual"):
+        for name in ("signal", "area", "problem", "direction", "week of", "reports", "usual", "parts"):
             table.add_column(name)
         for one in published.signals:
             usual = f"{_told(one.lower)} to {_told(one.upper)}"
-            table.add_row(one.area, one.category, one.direction, shown(one.week)[:10], _told(one.observed), usual)
+            parts = "" if one.parts is None else f"{one.parts.rising} of {one.parts.number}"
+            what = (one.signal_id[:_ID], escape(one.area), escape(one.category), one.direction)
+            table.add_row(*what, shown(one.week)[:10], _told(one.observed), usual, parts)
         out.print(table)
-    behind = found.offices[found.offices["fell_behind"]]
-    for office, before, recent in zip(behind["office"], behind["late_before"], behind["late_recent"], strict=True):
-        out.print(f"{office} keeps fewer promises than it used to: {before:.0%} late before, {recent:.0%} in 13 weeks.")
-    pressed = [one.unit for one in published.offices.values() if one.level == "high"]
+        out.print("What became of one: heed signals review SIGNAL --status confirmed.")
+    if len(found.notes):
+        codes = found.notes["code"].value_counts().sort_index()
+        told = ", ".join(f"{_NOTES.get(str(code), str(code))} ({number})" for code, number in codes.items())
+        out.print(f"Not compared, because the record changed and not the city: {told}; --json lists them.")
+    for one in publish_office_records(found.offices[found.offices["fell_behind"]], minimum=published.minimum):
+        before, recent = (
+            "withheld" if one[name] is None else f"{one[name]:.0%}" for name in ("late_before", "late_recent")
+        )
+        out.print(
+            f"{escape(one['office'])} keeps fewer promises than it used to: late before: {before}; "
+            f"in the newest 13 weeks: {recent}."
+        )
+    pressed = [escape(one.unit) for one in published.offices.values() if one.level == "high"]
     out.print(f"Offices far above their own usual backlog: {', '.join(pressed) or 'none'}.")
 
 

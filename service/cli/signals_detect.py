@@ -10,16 +10,21 @@ from typing import Annotated, Any, Final
 import numpy as np
 import pandas as pd
 import typer
+from rich.markup import escape
 from rich.table import Table
 
 from data.errors import NotEnoughDataError, UsageError
 from models.signals.choice import Choice, choose
 from models.signals.count_table import CountTable, read_count_tables
 from models.signals.detectors import COLUMNS, DETECTORS, WHY, Detector, make_detector
-from service.cli._app import Json, Step, emit, out, progress
+from service.cli._app import Json, Step, emit, err, out, progress
+from service.cli._outputs import check_output, write_table
 from service.cli._signal_pictures import check_picture, draw
 
 _ROWS_SHOWN: Final = 40
+# From this share of weeks without a count on, a table without any 0 is asked what it means by them.
+_MANY_GAPS: Final = 0.1
+_LIMIT_NOW: Final = "limit_now"
 
 
 def detect(
@@ -54,6 +59,7 @@ def detect(
     if missing not in {"unknown", "zero"}:
         raise UsageError("--missing is unknown or zero.")
     check_picture(picture)
+    check_output(output)
     given = parameters(param or [])
     if method == "auto" and (given or compatible):
         raise UsageError("--method auto chooses the parameters as well; name a method to give --param or --compatible.")
@@ -64,9 +70,12 @@ def detect(
     with progress(quiet=as_json) as step:
         judged, choices, detector = _judged(tables, method, given, last, step, compatible=compatible)
     if output is not None:
-        judged.to_csv(output, index=False)
+        write_table(judged, output)
     drawn = [] if picture is None else draw(judged, tables, picture)
     about: dict[str, Any] = {"file": counts.name, "last": last, "compatible": compatible}
+    about["hint"] = None if missing == "zero" else _hint(tables)
+    if about["hint"] is not None:
+        err.print(about["hint"], soft_wrap=True)
     if picture is not None:
         about["drawn"] = drawn
     about |= (
@@ -79,7 +88,7 @@ def detect(
     else:
         _tell(judged, choices, last)
         if picture is not None:
-            out.print(f"Drawn in {picture}: {', '.join(drawn)}.")
+            out.print(f"Drawn in {escape(str(picture))}: {escape(', '.join(drawn))}.")
 
 
 def _judged(
@@ -95,6 +104,18 @@ def _judged(
         step("judging", done, len(tables))
     judged = pd.concat(parts, ignore_index=True)
     return (_with_rs_names(judged, detector) if compatible else judged), [], detector
+
+
+def _hint(tables: Sequence[CountTable]) -> str | None:
+    """What to ask of a table that has gaps but no 0, as exports have that only write rows where something happened."""
+    gaps = sum(int(table.counts.isna().to_numpy().sum()) for table in tables)
+    weeks = sum(table.counts.size for table in tables)
+    if gaps < _MANY_GAPS * weeks or not gaps or any(table.counts.eq(0).to_numpy().any() for table in tables):
+        return None
+    return (
+        f"{gaps / weeks:.0%} of the steps of the series have no count, and none has 0: if rows are only written where "
+        "something happened, give --missing zero."
+    )
 
 
 def parameters(given: Sequence[str]) -> dict[str, str]:
@@ -156,7 +177,9 @@ def _by_choice(tables: list[CountTable], last: int) -> tuple[pd.DataFrame, list[
                 parts.append(_judge(make_detector("cdc"), part, last).assign(method="none"))
             else:
                 parts.append(_judge(make_detector(one.method, one.params), part, last))
-    return pd.concat([part[list(COLUMNS)] for part in parts], ignore_index=True), choices
+    # Of all the methods' own columns, the one that says where an alarm was drawn.
+    columns = [*COLUMNS, *([_LIMIT_NOW] if any(_LIMIT_NOW in part for part in parts) else [])]
+    return pd.concat([part.reindex(columns=columns) for part in parts], ignore_index=True), choices
 
 
 def _dates(table: CountTable) -> Any:
@@ -182,8 +205,10 @@ def _tell(judged: pd.DataFrame, choices: list[dict[str, Any]], last: int) -> Non
         for name in ("series", "week", "observed", "expected", "limit", "p-value", "score", "method"):
             table.add_column(name)
         for row in alarms.head(_ROWS_SHOWN).to_dict("records"):
-            figures = [_short(row[name]) for name in ("observed", "expected", "upper", "p_value", "score")]
-            table.add_row(str(row["series"]), str(row["week"]), *figures, str(row["method"]))
+            now = row.get(_LIMIT_NOW, np.nan)
+            limit = row["upper"] if np.isnan(now) else now
+            figures = (row["observed"], row["expected"], limit, row["p_value"], row["score"])
+            table.add_row(escape(str(row["series"])), str(row["week"]), *map(_short, figures), str(row["method"]))
         out.print(table)
         if len(alarms) > _ROWS_SHOWN:
             out.print(f"… and {len(alarms) - _ROWS_SHOWN:,} more; see them all with --json or -o.")
@@ -192,7 +217,8 @@ def _tell(judged: pd.DataFrame, choices: list[dict[str, Any]], last: int) -> Non
     if choices:
         for rule, part in pd.DataFrame(choices).groupby("rule", sort=False):
             method, name, reason = part.iloc[0][["method", "series", "reason"]]
-            out.print(f"{len(part):,} series by {method or 'no method'} ({rule}); {name}, for example, has {reason}.")
+            one = escape(str(name))
+            out.print(f"{len(part):,} series by {method or 'no method'} ({rule}); {one}, for example, has {reason}.")
 
 
 def _short(value: float) -> str:

@@ -32,7 +32,8 @@ def nowcast(
         int | None, typer.Option("--max-delay", min=1, help="Longer delays, in periods, count as this long.")
     ] = None,
     period: Annotated[
-        int | None, typer.Option("--period", min=1, metavar="DAYS", help="Days per period: 1 days, 7 weeks.")
+        int | None,
+        typer.Option("--period", min=1, metavar="DAYS", help="Days per period (7: weeks), counted back from now."),
     ] = None,
     learn: Annotated[
         int | None, typer.Option("--learn", min=1, metavar="N", help="Learn delays from the newest N periods only.")
@@ -108,7 +109,8 @@ def _tell(
     of = "" if series == "all" else f"{series}: "
     out.print(
         f"{of}{rows['reported'].sum():,.0f} reports known of the newest {len(rows)} periods; "
-        f"{pmf[0]:.0%} become known in their own period, and {mean:.1f} periods late on average."
+        f"{pmf[0]:.0%} become known in their own period, and {mean:.1f} periods late on average.",
+        markup=False,  # a name may hold brackets
     )
     table = Table(box=None, pad_edge=False)
     for name in ("date", "reported", "known", "expected in the end", f"{1 - alpha:.0%} limits"):

@@ -10,15 +10,35 @@ import typer
 from rich.table import Table
 
 from data.errors import UsageError
-from models.plots import theme
 from models.signals.count_table import CountTable, read_count_tables
-from models.signals.plan_words import Language, alarms_told, doubt_sentence, plan_sentence
+from models.signals.plan_words import Language, alarms_told, doubt_sentence, plan_sentence, steps_told
 from models.signals.planner import Plan, PlanSettings, plan
 from models.signals.plots.planner import plan_chart
 from service.cli._app import Json, emit, out
+from service.cli._signal_pictures import check_picture, write_picture
 from service.cli.signals_detect import parameters, plain_rows
 
 _NAMED: Final = 5
+_WORDS: Final[dict[Language, dict[str, str]]] = {
+    "en": {
+        "level": "level",
+        "alarms": "false alarms",
+        "within": "within",
+        "smallest": "smallest rise found ({power:g}%)",
+        "times": "{times:.2f} times the usual",
+        "none": "none",
+        "method": "By {method}: {reason}.",
+    },
+    "zh": {
+        "level": "水平",
+        "alarms": "误报",
+        "within": "期限",
+        "smallest": "能发现的最小升幅（{power:g}%）",
+        "times": "平常的 {times:.2f} 倍",
+        "none": "无",
+        "method": "方法：{method}。",
+    },
+}
 
 
 def plan_rises(
@@ -57,8 +77,7 @@ def plan_rises(
     """
     if missing not in {"unknown", "zero"}:
         raise UsageError("--missing is unknown or zero.")
-    if picture is not None and picture.suffix.lower() not in {".svg", ".png"}:
-        raise UsageError("--picture: expected a file that ends in .svg or .png.")
+    check_picture(picture)
     tables = read_count_tables(counts, missing_is_zero=missing == "zero")
     record, n_series = _series(tables, series)
     asked = PlanSettings(
@@ -70,8 +89,7 @@ def plan_rises(
     )
     answer = plan(record, asked)
     if picture is not None:
-        draw = theme.png if picture.suffix.lower() == ".png" else theme.svg
-        picture.write_bytes(draw(plan_chart(answer, language=language)))
+        write_picture(plan_chart(answer, language=language), picture)
     if as_json:
         emit(
             {
@@ -99,6 +117,7 @@ def as_values(answer: Plan) -> dict[str, Any]:
         "usual": answer.usual,
         "dispersion": answer.dispersion,
         "weeks_of_past": answer.weeks_of_past,
+        "period": answer.period,
         "yearly_waves": answer.waves,
         "trend": answer.trend,
         "smallest_rise": {"value": smallest, "low": low, "high": high},
@@ -140,14 +159,14 @@ def _tell(answer: Plan, language: Language) -> None:
     doubt = doubt_sentence(answer, language=language)
     if doubt is not None:
         out.print(doubt)
+    words = _WORDS[language]
     table = Table(box=None, pad_edge=False)
-    for name in ("level", "false alarms", "within", f"smallest rise found ({answer.power:.0%})"):
-        table.add_column(name)
+    for name in ("level", "alarms", "within", "smallest"):
+        table.add_column(words[name].format(power=100.0 * answer.power))
     prices = dict(zip(answer.alarms["alpha"], answer.alarms["years_between"], strict=True))
     for row in answer.smallest.to_dict("records"):
-        found = "none" if pd.isna(row["smallest"]) else f"{row['smallest']:.2f} times the usual"
-        table.add_row(
-            f"{row['alpha']:g}", alarms_told(prices[row["alpha"]], language="en"), f"{row['weeks']} weeks", found
-        )
+        found = words["none"] if pd.isna(row["smallest"]) else words["times"].format(times=row["smallest"])
+        within = steps_told(int(row["weeks"]), answer.period, language=language)
+        table.add_row(f"{row['alpha']:.3g}", alarms_told(prices[row["alpha"]], language=language), within, found)
     out.print(table)
-    out.print(f"By {answer.method}: {answer.reason}.")
+    out.print(words["method"].format(method=answer.method, reason=answer.reason))

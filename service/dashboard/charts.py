@@ -11,10 +11,14 @@ from collections.abc import Mapping, Sequence
 from copy import deepcopy
 from functools import cache, lru_cache
 from typing import Any, Final, Literal
+from zoneinfo import ZoneInfo
 
 import altair as alt
+import pandas as pd
 import vl_convert
 
+from models.plots import signal_weeks
+from models.plots import theme as house
 from service import display
 from service.language import Words, words_of
 from service.published import Signal
@@ -24,6 +28,7 @@ from service.settings import Language
 Theme = Literal["light", "dark"]
 
 WIDTH: Final = 330
+WEEKS_SIZE: Final = (400, 220)
 _MARGIN: Final = 6
 _ROW: Final = 38  # a line of text above its bar
 _BAR: Final = (18, 30)
@@ -86,6 +91,36 @@ def evidence(signals: Sequence[Signal], names: Mapping[str, str], words: Words, 
             }
         )
     return _repainted(_drawn(_evidence_chart(), rows), theme)
+
+
+def week_frame(signal: Signal, time_zone: ZoneInfo) -> pd.DataFrame:
+    """The weeks behind a signal as `models.plots.signal_weeks` takes them; withheld ones have no figure."""
+    rows = [
+        {
+            "week": display.local(week.week, time_zone).replace(tzinfo=None),
+            **{name: getattr(week, name).value for name in ("observed", "lower", "upper")},
+            "alarm": week.alarm,
+            "state": week.state,
+        }
+        for week in signal.weeks
+    ]
+    frame = pd.DataFrame(rows, columns=["week", "observed", "lower", "upper", "alarm", "state"])
+    return frame.astype(dict.fromkeys(("observed", "lower", "upper"), "float64"))
+
+
+def weeks(frame: pd.DataFrame, words: Words, minimum: int, theme: Theme) -> bytes:
+    """The weeks behind a signal against what their past explained; SVG."""
+    said = signal_weeks.WeekWords(
+        count=words.gettext("reports a week"),
+        band=words.gettext("Explained by the past"),
+        observed=words.gettext("reports"),
+        rise=words.gettext("flagged: a rise"),
+        silence=words.gettext("flagged: a silence"),
+        withheld=words.gettext("withheld"),
+        not_recorded=words.gettext("not recorded"),
+    )
+    width, height = WEEKS_SIZE
+    return house.svg(signal_weeks.weeks_chart(frame, said, minimum=minimum, width=width, height=height), theme)
 
 
 def warm() -> None:

@@ -13,14 +13,15 @@ from fastapi.responses import HTMLResponse, RedirectResponse
 from fastapi.staticfiles import StaticFiles
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
+from models.plots import signal_weeks
 from service.dashboard import charts
 from service.dashboard.show import Links, Show, names_sorted
 from service.dependencies import Source, Spoken, Telling, Told
 from service.etags import NO_STORE, REVALIDATE, Answer, remembered, respond
-from service.language import LANGUAGES, LanguageQuery, Words
+from service.language import LANGUAGES, LanguageQuery, Words, marked
 from service.listing import CaseFilter, CasePage, filtered, page_of_cases
 from service.places import Kind
-from service.problems import Problem
+from service.problems import NotFoundError, Problem
 from service.published import Signal
 from service.reads import CaseEvent, OpenCase, Snapshot
 from service.reasons import explain
@@ -28,6 +29,9 @@ from service.routers.areas import AreaCode
 from service.routers.areas import found as area_found
 from service.routers.cases import CaseId
 from service.routers.cases import found as case_found
+from service.routers.signals import SignalId
+from service.routers.signals import found as signal_found
+from service.sentences import earlier_sentences, why_sentence
 
 HERE: Final = Path(__file__).parent
 PAGE_SIZE: Final = 25
@@ -159,6 +163,62 @@ def signals_chart(request: Request, area: AreaCode, query: Annotated[ChartQuery,
         return charts.evidence(signals, names, words, query.theme)
 
     answer = remembered(telling.snapshot, ("signals.svg", area, words.language, query.theme), make)
+    return respond(request, answer, language=words.language, cache=REVALIDATE, media_type=_SVG)
+
+
+@router.get("/signals")
+def signals_page(request: Request, _query: Annotated[LanguageQuery, Query()], telling: Told) -> Response:
+    """Every weak signal, sorted by area and category."""
+
+    def make() -> bytes:
+        published = telling.snapshot.published
+        return _render(request, telling.words, "signals.html", show=Show(telling), published=published)
+
+    return _remembered_page(request, telling, ("signals.html",), make)
+
+
+@router.get("/signals/{signal_id}")
+def signal_page(
+    request: Request, signal_id: SignalId, _query: Annotated[LanguageQuery, Query()], telling: Told
+) -> Response:
+    """One weak signal: the weeks behind it, what belongs to it, and how earlier ones turned out."""
+    signal = signal_found(telling.snapshot, signal_id)
+
+    def make() -> bytes:
+        published = telling.snapshot.published
+        summary = signal_weeks.weeks_summary(charts.week_frame(signal, telling.snapshot.time_zone))
+        return _render(
+            request,
+            telling.words,
+            "signal.html",
+            show=Show(telling),
+            signal=signal,
+            summary=summary,
+            above=summary["above"],
+            why=why_sentence(telling.words, signal),
+            earlier=earlier_sentences(telling.words, telling.snapshot.places, signal),
+            related=published.related(signal),
+            size=charts.WEEKS_SIZE,
+        )
+
+    return _remembered_page(request, telling, ("signal.html", signal_id), make)
+
+
+@router.get("/charts/signals/{signal_id}/weeks.svg")
+def weeks_chart(
+    request: Request, signal_id: SignalId, query: Annotated[ChartQuery, Query()], telling: Told
+) -> Response:
+    """The weeks behind one signal against what their past explained."""
+    signal = signal_found(telling.snapshot, signal_id)
+    if not signal.weeks:
+        raise NotFoundError(marked("No weeks are stored behind this signal. Run `heed signals`."))
+    words = telling.words
+
+    def make() -> bytes:
+        frame = charts.week_frame(signal, telling.snapshot.time_zone)
+        return charts.weeks(frame, words, telling.snapshot.published.minimum, query.theme)
+
+    answer = remembered(telling.snapshot, ("weeks.svg", signal_id, words.language, query.theme), make)
     return respond(request, answer, language=words.language, cache=REVALIDATE, media_type=_SVG)
 
 

@@ -56,6 +56,10 @@ class Links:
         """The page of an area."""
         return self.to(f"/areas/{quote(code, safe='')}")
 
+    def signal(self, signal: Signal) -> str:
+        """The page of a signal."""
+        return self.to(f"/signals/{quote(signal.signal_id, safe='')}")
+
     @property
     def language(self) -> str | None:
         """The language that the reader chose, if any; a form passes it on."""
@@ -69,6 +73,16 @@ class Range:
     low: float
     high: float
     now: float
+
+
+@dataclass(frozen=True)
+class Estimate:
+    """An estimated figure in words: itself, its interval, and what is usual; None where there is none to show."""
+
+    withheld: bool
+    value: str | None
+    interval: str | None
+    usual: str | None
 
 
 class Show:
@@ -190,9 +204,39 @@ class Show:
             return None
         return f"{self.number(round(low))}–{self.number(round(high))}"
 
+    def estimate(self, pressure: Pressure, name: str) -> Estimate:
+        """One of `service.disclosure.ESTIMATED`. A usual range alone may be withheld; it then is not shown."""
+        figure: Figure = getattr(pressure, name)
+        if figure.value is None:
+            return Estimate(figure.withheld, None, None, None)
+        interval, usual = (
+            self._between(getattr(pressure, f"{name}{low}"), getattr(pressure, f"{name}{high}"))
+            for low, high in (("_low", "_high"), ("_usual_low", "_usual_high"))
+        )
+        return Estimate(withheld=False, value=self._two_digits(figure.value), interval=interval, usual=usual)
+
+    def _between(self, low: Figure, high: Figure) -> str | None:
+        if low.withheld or high.withheld:
+            return self.words.gettext("withheld")
+        if low.value is None or high.value is None:
+            return None
+        return f"{self._two_digits(low.value)}–{self._two_digits(high.value)}"
+
+    def _two_digits(self, value: float) -> str:
+        # Ratios lie near 1 and need their second decimal; days and cases need none from ten on.
+        return display.number(self.words, round(value)) if value >= 10 else display.two_decimals(self.words, value)
+
     def signal(self, signal: Signal) -> str:
         """A weak signal as a sentence."""
         return signal_sentence(self.words, self.snapshot.places, signal, self.snapshot.time_zone)
+
+    def direction(self, direction: str) -> str:
+        """A direction in words."""
+        return display.word(self.words, display.DIRECTIONS, direction)
+
+    def status(self, status: str) -> str:
+        """What became of a signal, in words."""
+        return display.word(self.words, display.STATUSES, status)
 
     def weeks_running(self, signal: Signal) -> str:
         """How long a signal has lasted."""

@@ -35,6 +35,8 @@ PAGES = {
     "case": {"en": "Risk of a late answer", "zh": "超期答复的风险"},
     "areas": {"en": "Against its own past", "zh": "与自身过去相比"},
     "area": {"en": "weak signals", "zh": "个微弱信号"},
+    "signals": {"en": "4 weak signals", "zh": "4 个微弱信号"},
+    "signal": {"en": "What to do with it", "zh": "如何处理"},
 }
 
 
@@ -84,11 +86,14 @@ class Visit:
 
     def open(self, name: str, language: str) -> Page:
         """Open one of the pages; a case is the first of the list."""
-        address = {"cases": "/cases", "case": "/cases", "areas": "/areas", "area": "/areas/A-02"}[name]
+        address = {"case": "/cases", "area": "/areas/A-02", "signal": "/signals"}.get(name, f"/{name}")
         self.page.goto(f"{self.origin}{address}?lang={language}")
         if name == "case":
             self.page.locator(".case h2 a").first.click()
             self.page.wait_for_url("**/cases/*")
+        if name == "signal":
+            self.page.locator(".queue h2 a").first.click()
+            self.page.wait_for_url("**/signals/*")
         self.page.wait_for_load_state("load")
         return self.page
 
@@ -151,6 +156,21 @@ def test_an_officer_finds_the_riskiest_case_and_sees_why(visit, language):
     row = page.locator("table.reasons tbody tr").nth(1)
     assert reason in row.inner_text()
     assert page.locator("figure img").get_attribute("alt")
+    assert window.complaints == []
+
+
+@pytest.mark.parametrize("script", [True, False])
+def test_an_analyst_opens_a_signal_and_reads_its_weeks_with_the_keyboard_alone(visit, script):
+    """From the list to the table of weeks, also with script off; the newest week is flagged."""
+    window = visit(script=script)
+    page = window.open("signal", "en")
+    summary = page.locator("details.more summary")
+    summary.focus()
+    page.keyboard.press("Enter")
+    newest = page.locator("table.evidence tbody tr").first
+    newest.wait_for(state="visible")
+    assert "Rising" in newest.inner_text()
+    assert page.locator("figure img").get_attribute("alt").startswith("Reports of 53 weeks:")
     assert window.complaints == []
 
 

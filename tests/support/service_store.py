@@ -112,6 +112,8 @@ def score(store: Store, *, as_of: int, seed: int) -> None:
     store.write_remaining_times(simulated_remaining_times(ids, as_of))
     store.write_pressure(simulated_pressure(rng, as_of))
     store.write_signals(simulated_signals(as_of))
+    store.write_signal_weeks(simulated_signal_weeks(rng, as_of))
+    store.add_outcomes(simulated_outcomes(as_of))
 
 
 def simulated_events(rng: np.random.Generator, cases: int, as_of: int) -> pd.DataFrame:
@@ -224,10 +226,20 @@ def simulated_pressure(rng: np.random.Generator, as_of: int) -> pd.DataFrame:
                     "usual_backlog": usual,
                     "usual_low": 0.8 * usual,
                     "usual_high": 1.2 * usual,
+                    "due_14d": int(0.4 * backlog),
+                    **_estimates("backlog_days", 0.9 * 20, usual / backlog),
+                    **_estimates("flow_ratio", 1.18, usual / backlog),
+                    **_estimates("late_14d", 0.3 * backlog, usual / backlog),
                     "level": "high" if position % 4 == 1 else "usual" if position % 4 else "raised",
                 }
             )
     return pd.DataFrame(rows)
+
+
+def _estimates(name: str, value: float, usual: float) -> dict[str, float]:
+    """A figure, its interval, and what is usual of it."""
+    ends = {"": 1.0, "_low": 0.8, "_high": 1.25, "_usual_low": 0.7 * usual, "_usual_high": 1.3 * usual}
+    return {f"{name}{end}": round(value * factor, 3) for end, factor in ends.items()}
 
 
 def simulated_signals(as_of: int) -> pd.DataFrame:
@@ -252,7 +264,47 @@ def simulated_signals(as_of: int) -> pd.DataFrame:
         "weeks_running",
     ]
     frame = pd.DataFrame(figures, columns=names)
-    return frame.assign(as_of=as_of, week=week, fdr_level=0.05, method="farrington flexible")
+    group = frame["category"].map({"street_light": "streets", "drain": "streets"})
+    told = {"level": "series", "part_kind": "area", "n_parts": 1, "parts_rising": 1, "parts_told": 0, "told": 1}
+    why = {"method_reason": "months_of_past", "weeks_of_past": 40}
+    return frame.assign(
+        as_of=as_of, week=week, fdr_level=0.05, method="farrington flexible", category_group=group, **told, **why
+    )
+
+
+def simulated_signal_weeks(rng: np.random.Generator, as_of: int) -> pd.DataFrame:
+    """The weeks behind those signals: some small, one not recorded, the newest flagged."""
+    parts = []
+    for row in simulated_signals(as_of).to_dict("records"):
+        counts = rng.poisson(row["expected"], 53)
+        counts[-1] = row["observed"]
+        observed = pd.array(counts, dtype="Int64")
+        observed[20] = None
+        parts.append(
+            pd.DataFrame(
+                {
+                    "area": row["area"],
+                    "category": row["category"],
+                    "week": [row["week"] - (52 - n) * 7 * DAY for n in range(53)],
+                    "observed": observed,
+                    "expected": row["expected"],
+                    "lower": row["lower"],
+                    "upper": row["upper"],
+                    "alarm": pd.Series([None] * 52 + [row["direction"]], dtype="str"),
+                    "area_reports": counts + (3 if row["area"] == SMALL_AREA else 60),
+                }
+            )
+        )
+    return pd.concat(parts, ignore_index=True).assign(as_of=as_of)
+
+
+def simulated_outcomes(as_of: int) -> pd.DataFrame:
+    """What the weeks after earlier signals showed: three of five rises lasted."""
+    later = ["lasted", "faded", "lasted", "lasted", "faded"]
+    ids = [f"earlier{n:025d}" for n in range(5)]
+    return pd.DataFrame({"signal_id": ids, "week": as_of - 90 * DAY, "area": "A-02", "category": "drain"}).assign(
+        direction="rise", later=later, known_at=as_of - 50 * DAY
+    )
 
 
 @cache

@@ -19,7 +19,7 @@ def weeks_of(area: str, category: str, observed: list[float], area_reports: list
     """Consecutive weeks of one series."""
     return pd.DataFrame(
         {
-            "as_of": FIRST + len(observed) * WEEK,
+            "as_of": FIRST + (len(observed) + 9) * WEEK,
             "area": area,
             "category": category,
             "week": [FIRST + n * WEEK for n in range(len(observed))],

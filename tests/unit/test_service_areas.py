@@ -166,12 +166,11 @@ def _refuse(*_args: object, **_kwargs: object) -> pd.DataFrame:
 
 
 def test_figures_that_contradict_each_other_are_not_published(tmp_path):
-    """A town that is not the sum of its villages would make any statement about disclosure void."""
+    """A count below nothing would make any statement about disclosure void."""
     path = small_store(tmp_path)
     with Store.open(str(path)) as store:
         pressure = store.read_pressure()
-        town = pressure[pressure["unit"] == "A-02"].assign(unit="T-1", backlog=11)
-        store.write_pressure(pd.concat([pressure, town], ignore_index=True))
+        store.write_pressure(pressure.assign(backlog=pressure["backlog"].where(pressure["unit"] != "A-02", -1)))
     client = client_of(path)
     answer = client.get("/v1/areas")
     assert answer.status_code == 503
@@ -234,3 +233,33 @@ def test_a_signal_over_several_weeks_names_the_first_of_them(tmp_path):
     assert "in the 4 weeks from 20 October" in sentences["street_light"]
     assert "in the 4 weeks from 20 Oct 2025" in sentences["water"]
     client.close()
+
+
+def test_a_town_with_cases_of_its_own_has_a_row_beside_its_villages(tmp_path):
+    """Cases whose village is not known are placed on the town: its row is theirs, and all else still comes out."""
+    store = small_store(tmp_path)
+    with Store.open(str(store)) as opened:
+        rows = opened.read_pressure()
+        village = rows[rows["unit"] == "A-01"]
+        opened.write_pressure(pd.concat([rows, village.assign(unit="T-1")], ignore_index=True))
+    client = client_of(store)
+    areas = {area["area"]["code"]: area for area in client.json("/v1/areas")["areas"]}
+    assert areas["T-1"]["pressure"]["backlog"] == areas["A-01"]["pressure"]["backlog"]
+    assert areas["A-02"]["pressure"]["backlog"]["value"] is not None
+    client.close()
+
+
+def test_the_record_of_an_office_tells_no_small_number_of_promises():
+    """9 of 60 broken is withheld with the test made of it, and so is 9 of 60 kept; 15 of 60 is told."""
+    rows = {"n_recent": 60, "n_before": 200, "late_before": 0.25, "p_value": 0.01, "q_value": 0.02, "fell_behind": True}
+    records = pd.DataFrame(
+        [{"office": name, "late_recent": late / 60, **rows} for name, late in (("a", 9), ("b", 51), ("c", 15))]
+    )
+    told = {one["office"]: one for one in published.publish_office_records(records, minimum=10)}
+    for office in ("a", "b"):
+        assert told[office]["withheld"] == ["late_recent", "p_value", "q_value"]
+        assert told[office]["late_recent"] is told[office]["p_value"] is None
+        assert told[office]["late_before"] == 0.25
+        assert told[office]["fell_behind"]
+    assert told["c"]["withheld"] == []
+    assert told["c"]["late_recent"] == 0.25

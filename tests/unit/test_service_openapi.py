@@ -24,6 +24,7 @@ OPERATIONS = {
     "listAreas": "/v1/areas",
     "getArea": "/v1/areas/{area}",
     "listSignals": "/v1/signals",
+    "getSignal": "/v1/signals/{signal_id}",
     "listOffices": "/v1/offices",
     "isLive": "/health/live",
     "isReady": "/health/ready",
@@ -81,12 +82,14 @@ def test_what_the_service_answers_fits_its_description(language):
 
     client = shared_client()
     case_id = client.json("/v1/cases?limit=1")["cases"][0]["id"]
+    signal_id = client.json("/v1/signals")["signals"][0]["id"]
     asked = {
         "listCases": "/v1/cases?limit=200",
         "getCase": f"/v1/cases/{case_id}",
         "listAreas": "/v1/areas",
         "getArea": "/v1/areas/A-02",
         "listSignals": "/v1/signals",
+        "getSignal": f"/v1/signals/{signal_id}",
         "listOffices": "/v1/offices",
         "isLive": "/health/live",
         "isReady": "/health/ready",
@@ -98,6 +101,7 @@ def test_what_the_service_answers_fits_its_description(language):
         _check(OPERATIONS[name], "200", "application/json", answer.json())
     for name, address, status in (
         ("getCase", "/v1/cases/none", "404"),
+        ("getSignal", "/v1/signals/none", "404"),
         ("listCases", "/v1/cases?limit=0", "422"),
         ("listCases", "/v1/cases?cursor=x", "400"),
     ):

@@ -17,7 +17,10 @@ from service.dashboard import charts
 from tests.support.service_client import Client, client_of, shared_client
 from tests.support.service_store import AS_OF, small_store
 
-PAGES = ("/cases", "/cases?order=due&band=high", "CASE", "/areas", "/areas/A-02", "/areas/A-05")
+PAGES = (
+    *("/cases", "/cases?order=due&band=high", "CASE", "/areas", "/areas/A-02", "/areas/A-05"),
+    *("/signals", "SIGNAL", "WITHHELD"),
+)
 
 
 @pytest.fixture
@@ -62,6 +65,10 @@ class _Page(HTMLParser):
 def _address(client: Client, address: str, language: str) -> str:
     if address == "CASE":
         address = f"/cases/{client.json('/v1/cases?limit=1&deadline=ahead')['cases'][0]['id']}"
+    if address in ("SIGNAL", "WITHHELD"):
+        area = "A-02" if address == "SIGNAL" else "A-05"
+        signals = client.json("/v1/signals")["signals"]
+        address = f"/signals/{next(signal['id'] for signal in signals if signal['area']['code'] == area)}"
     return f"{address}{'&' if '?' in address else '?'}lang={language}"
 
 
