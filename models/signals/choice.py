@@ -137,7 +137,7 @@ def choose(past: Floats, period: int = 52) -> Choice:
     rule = next(
         rule
         for rule in RULES
-        if weeks >= rule.least_weeks
+        if weeks >= _least_steps(rule, period)
         and years >= rule.least_years
         and mean >= rule.least_mean
         and dispersion >= rule.least_dispersion
@@ -154,6 +154,12 @@ def choose(past: Floats, period: int = 52) -> Choice:
     elif rule.method == "ears":
         params["baseline"] = _HALF_YEAR
     return Choice(rule.method, params, rule.code, reason)
+
+
+def _least_steps(rule: Rule, period: int) -> int:
+    """Steps that a rule needs; `seasonal` needs its years in steps of the series' own length, and a little more."""
+    needed = rule.least_weeks
+    return max(needed, needed - 2 * 52 + 2 * period) if rule.method == "seasonal" else needed
 
 
 def moved_level(past: Floats, period: int = 52) -> bool:

@@ -36,8 +36,9 @@ app = typer.Typer(
 )
 
 # Figures go to stdout, everything that only a person watching wants goes to stderr.
-out = Console(soft_wrap=True)
-err = Console(stderr=True)
+# Names are told as they are: no colon in them is an emoji.
+out = Console(soft_wrap=True, emoji=False)
+err = Console(stderr=True, emoji=False)
 
 
 def _answer_in_json(asked: bool) -> bool:

@@ -154,12 +154,12 @@ def _tell(found: Detected, published: Published, level: float) -> None:
         codes = found.notes["code"].value_counts().sort_index()
         told = ", ".join(f"{_NOTES.get(str(code), str(code))} ({number})" for code, number in codes.items())
         out.print(f"Not compared, because the record changed and not the city: {told}; --json lists them.")
-    for one in publish_office_records(found.offices[found.offices["fell_behind"]], minimum=published.minimum):
+    for late in publish_office_records(found.offices[found.offices["fell_behind"]], minimum=published.minimum):
         before, recent = (
-            "withheld" if one[name] is None else f"{one[name]:.0%}" for name in ("late_before", "late_recent")
+            "withheld" if late[name] is None else f"{late[name]:.0%}" for name in ("late_before", "late_recent")
         )
         out.print(
-            f"{escape(one['office'])} keeps fewer promises than it used to: late before: {before}; "
+            f"{escape(late['office'])} keeps fewer promises than it used to: late before: {before}; "
             f"in the newest 13 weeks: {recent}."
         )
     pressed = [escape(one.unit) for one in published.offices.values() if one.level == "high"]

@@ -6,6 +6,7 @@ from dataclasses import asdict
 from typing import Annotated
 
 import typer
+from rich.markup import escape
 
 from models.signals.reviews import REASONS, STATUSES
 from service.cli._app import Json, emit, open_store, out
@@ -30,4 +31,6 @@ def review(
         emit(asdict(step))
     else:
         why = "" if step.reason is None else f" ({REASONS[step.reason]['en']})"
-        out.print(f"{step.category} in {step.area}, {step.direction}: {step.before} → {step.status}{why}.")
+        out.print(
+            f"{escape(step.category)} in {escape(step.area)}, {step.direction}: {step.before} → {step.status}{why}."
+        )

@@ -334,12 +334,12 @@ def difference(case: Case, theirs: pd.DataFrame) -> str | None:
             told.pop("mu0")  # the exponential of a quantile of counts; it has no use
         else:
             sound = told["mu0"] < 1e7  # a level without cases under "muan": Inf, or not a number, in R
-    for name, values in told.items():
+    for name, given in told.items():
         if name not in ours:
             return f"{name}: not among our columns"
         mine = ours[name].to_numpy(dtype=float)
-        if len(values) == 1:  # R hands a single given mean back as it was given
-            values = np.repeat(values, len(mine))
+        # R hands a single given mean back as it was given.
+        values = np.repeat(given, len(mine)) if len(given) == 1 else given
         if len(values) != len(mine):
             return f"{name}: {len(values)} values of R"
         use = sound if name in {"upperbound", "expected", "score", "pvalue", "mu0"} else np.ones(case.last, dtype=bool)

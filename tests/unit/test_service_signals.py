@@ -9,7 +9,7 @@ import pytest
 from data.store import Store
 from service.signal_reviews import review
 from tests.support.service_client import client_of, shared_client
-from tests.support.service_store import AS_OF, SMALL_AREA, small_store
+from tests.support.service_store import AS_OF, DAY, SMALL_AREA, small_store
 
 
 @pytest.fixture
@@ -126,7 +126,7 @@ def test_the_kin_of_a_signal_is_related_to_it(client):
 
 
 def test_a_review_changes_the_status_and_a_fifth_one_is_a_figure(tmp_path):
-    """New, then what was written last; five decided signals of a direction say how their kind held up."""
+    """New, then what was written last; five decided signals of earlier weeks say how their kind held up."""
     path = small_store(tmp_path)
     client = client_of(path)
     assert of(client, "A-02", "drain")["status"] == "new"
@@ -135,7 +135,8 @@ def test_a_review_changes_the_status_and_a_fifth_one_is_a_figure(tmp_path):
         review(store, known, "checked", now=AS_OF + 1)
         review(store, known, "confirmed", now=AS_OF + 2)
         row = store.read_all_signals().iloc[[0]][["week", "area", "category"]]
-        for number, status in enumerate(["acted", "confirmed", "dismissed", "dismissed"]):
+        row["week"] -= 7 * DAY
+        for number, status in enumerate(["acted", "confirmed", "acted", "dismissed", "dismissed"]):
             reason = "season" if status == "dismissed" else None
             more = {"signal_id": f"other{number:027d}", "status": status, "reason": reason, "recorded_at": AS_OF}
             store.add_review(row.assign(direction="rise", **more))
