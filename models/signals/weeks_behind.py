@@ -52,7 +52,8 @@ def weeks_behind(
 
     Parameters
     ----------
-    signals : rows with `area` and `category`, as `detect_signals` gives them for the same counts, parents and groups
+    signals : rows with `area`, `category`, `level`, as `detect_signals` gives them for the same counts, parents and
+        groups
     weeks : at most so many of the newest weeks
 
     Returns
@@ -61,7 +62,8 @@ def weeks_behind(
 
     - `observed`: reports of the week by itself, `Int64`; null where it was not recorded
     - `expected`, `lower`, `upper`: of the week by itself; null where the past before it was too short
-    - `alarm`: "rise" or "silence" where that week's control called it a signal, whatever its window; else null
+    - `alarm`: "rise" or "silence" where that week's control called it a signal, whatever its window; else null.
+      Where no sum is among the signals, that is the control over the series alone.
     - `area_reports`: reports of all categories in the area that week, its parts included; not to be shown
     """
     if weeks < 1:
@@ -69,11 +71,13 @@ def weeks_behind(
     wanted = signals[_SERIES].drop_duplicates()
     if wanted.empty:
         return _typed(pd.DataFrame(columns=[*WEEK_COLUMNS]))
+    # Judging all sums of every week costs three times as much, and is wanted only where a sum is on the picture.
+    tree = {"parents": parents, "groups": groups} if signals["level"].eq("sum").any() else {}
     parts = []
     rows = range(max(len(counts.weeks) - weeks, 0), len(counts.weeks))
     for done, row in enumerate(rows, 1):
         until = counts.until(int(counts.weeks[row]))
-        judged = assess_series(until, settings=settings, parents=parents, groups=groups)
+        judged = assess_series(until, settings=settings, **tree)
         parts.append(_week(judged.merge(wanted, on=_SERIES)))
         if progress is not None:
             progress("weeks", done, len(rows))

@@ -75,7 +75,7 @@ def a_city_that_rises() -> np.ndarray:
     """26 calm weeks; from the 21st on lamps of a1, and roads of all villages, rise for good; water of b1 only then."""
     matrix = np.random.default_rng(3).poisson(6.0, size=(26, 4, 3))
     matrix[20:, 0, 0] = 26
-    matrix[20:, :3, 1] = 15
+    matrix[20:, :3, 1] = 22
     matrix[20, 3, 2] = 26
     return matrix
 

@@ -25,7 +25,9 @@ def city(weeks: int = 26, *, seed: int = 4):
 
 
 def asked(*series: tuple[str, str]) -> pd.DataFrame:
-    return pd.DataFrame(series, columns=["area", "category"])
+    frame = pd.DataFrame(series, columns=["area", "category"])
+    sums = frame["area"].isin(["town", "*"]) | frame["category"].isin(["both", "g"])
+    return frame.assign(level=np.where(sums, "sum", "series"))
 
 
 def test_what_was_counted_is_what_stands_there():
@@ -62,7 +64,7 @@ def test_the_reports_of_a_sum_are_those_of_all_its_areas():
 def test_later_weeks_change_nothing_before(hierarchy):
     """A week is judged by the weeks before it alone: other counts from a later week on leave it as it was."""
     counts = city()
-    wanted = asked(("a000", "c000"), ("a002", "c001"))
+    wanted = asked(("a000", "c000"), ("a002", "c001"), *([("town", "c000")] if hierarchy else []))
     before = weeks_behind(counts, wanted, weeks=4, **hierarchy)
     rng = np.random.default_rng(9)
     for cut in (23, 25):
