@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Iterator
+from contextlib import closing
 from dataclasses import dataclass, field
 from typing import Final
 
@@ -128,10 +129,11 @@ def take_in(
     intake = Intake(mapping, spool)
     tell("read", 0, 0)
     reader = RowReader(file, mapping, drop, areas)
-    for rows in reader.parts(chunk):
-        _take_part(intake, rows, key=key, latest=latest)
-        intake.rows += len(rows.frame)
-        tell("read", intake.rows, 0)
+    with closing(reader.parts(chunk)) as parts:
+        for rows in parts:
+            _take_part(intake, rows, key=key, latest=latest)
+            intake.rows += len(rows.frame)
+            tell("read", intake.rows, 0)
     intake.notes = reader.notes
     if not intake.has_snapshots:
         intake.tally.forget(*without_snapshot(mapping))

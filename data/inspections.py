@@ -6,6 +6,7 @@ import dataclasses
 import hashlib
 import time
 from collections.abc import Collection
+from contextlib import closing
 from pathlib import Path
 from typing import Final
 
@@ -128,19 +129,20 @@ def _read(
     latest = int(time.time()) if extracted_at is None else extracted_at
     key = store.case_key()
     reader = RowReader(file, mapping, drop, store.read_areas() if mapping.location is not None else None)
-    tally, parts, seen, stayed, ambiguous, skipped = Tally(), [], 0, 0, 0, 0
+    tally, kept, seen, stayed, ambiguous, skipped = Tally(), [], 0, 0, 0, 0
     tell("read", 0, 0)
-    for rows in reader.parts(_PART):
-        looked = [*rows.found, *_look(rows.frame, mapping, latest)]
-        tally.add(looked)
-        frame, stays = apart(rows.frame, looked, mapping)
-        parts.append(_hashed(frame[stays], mapping, key))
-        seen, stayed = seen + len(rows.frame), stayed + int(stays.sum())
-        ambiguous, skipped = ambiguous + rows.ambiguous_times, skipped + rows.skipped_times
-        tell("read", seen, 0)
+    with closing(reader.parts(_PART)) as parts:
+        for rows in parts:
+            looked = [*rows.found, *_look(rows.frame, mapping, latest)]
+            tally.add(looked)
+            frame, stays = apart(rows.frame, looked, mapping)
+            kept.append(_hashed(frame[stays], mapping, key))
+            seen, stayed = seen + len(rows.frame), stayed + int(stays.sum())
+            ambiguous, skipped = ambiguous + rows.ambiguous_times, skipped + rows.skipped_times
+            tell("read", seen, 0)
     tell("read", seen, seen)
     tell("check", 0, 1)
-    frame = pd.concat(parts, ignore_index=True)
+    frame = pd.concat(kept, ignore_index=True)
     frame, repeats = _without_repeats(frame, mapping)
     tally.add([repeats])
     findings = tally.findings()

@@ -9,6 +9,7 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Iterable, Sequence
+from contextlib import closing
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
@@ -216,9 +217,10 @@ class Locator:
     def look_for_defaults(self, file: SourceFile) -> None:
         """Find the points at which the source puts what has no place: those that too many rows share exactly."""
         shared = _Shared()
-        for part in file.chunks(self.columns):
-            points, _ = coordinates(part, self.location)
-            shared.add(points[~self._is_missing(points)])
+        with closing(file.chunks(self.columns)) as parts:
+            for part in parts:
+                points, _ = coordinates(part, self.location)
+                shared.add(points[~self._is_missing(points)])
         self._shared = shared.at_least(self.location.default_share)
 
     def areas_of(self, raw: pd.DataFrame, rows: pd.Series) -> tuple[pd.Series, BadRows]:

@@ -4,7 +4,8 @@ that a large file takes no more memory than a small one.
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterator
+from collections.abc import Collection, Generator
+from contextlib import closing
 from pathlib import Path
 from typing import Final
 
@@ -60,7 +61,7 @@ class SourceFile:
                 pass
         return self._rows or 0
 
-    def chunks(self, wanted: Collection[str], size: int = CHUNK_ROWS) -> Iterator[pd.DataFrame]:
+    def chunks(self, wanted: Collection[str], size: int = CHUNK_ROWS) -> Generator[pd.DataFrame, None, None]:
         """The `wanted` columns that the file has, at most `size` rows at a time; the index of each part goes on
         where the last one ended.
 
@@ -72,11 +73,12 @@ class SourceFile:
         names = [name for name in self.columns if name in wanted]
         done = 0
         try:
-            for rows, values in self._table.parts(names, size):
-                part = pd.DataFrame(values, index=pd.RangeIndex(rows), columns=names)
-                part.index = pd.RangeIndex(done, done + rows)
-                yield part
-                done += rows
+            with closing(self._table.parts(names, size)) as parts:
+                for rows, values in parts:
+                    part = pd.DataFrame(values, index=pd.RangeIndex(rows), columns=names)
+                    part.index = pd.RangeIndex(done, done + rows)
+                    yield part
+                    done += rows
         except (OSError, UnicodeDecodeError):
             self._raw.check_unchanged()
             raise FileFormatError(

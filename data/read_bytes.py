@@ -5,7 +5,8 @@ from __future__ import annotations
 import codecs
 import hashlib
 import io
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Generator
+from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
 from typing import BinaryIO, Final
@@ -59,8 +60,10 @@ class RawFile:
         except OSError as error:
             raise UsageError(f"The file {self.path} cannot be opened: {error.strerror}.") from None
 
-    def blocks(self, size: int = BLOCK) -> Iterator[bytes]:
-        """Its bytes, `size` at a time."""
+    def blocks(self, size: int = BLOCK) -> Generator[bytes, None, None]:
+        """Its bytes, `size` at a time. Whoever may stop before the end closes it: a refusal that is held holds what
+        was under way, and the file with it.
+        """
         with self.open() as stream:
             yield from iter(lambda: stream.read(size), b"")
 
@@ -100,10 +103,11 @@ class Text:
 def sha256_of(raw: RawFile, *watchers: Callable[[bytes], None]) -> str:
     """The hash of a file; each of `watchers` sees every block on the way."""
     digest = hashlib.sha256()
-    for block in raw.blocks():
-        digest.update(block)
-        for watcher in watchers:
-            watcher(block)
+    with closing(raw.blocks()) as blocks:
+        for block in blocks:
+            digest.update(block)
+            for watcher in watchers:
+                watcher(block)
     raw.check_unchanged()
     return digest.hexdigest()
 
@@ -163,8 +167,9 @@ class TextWatcher:
     def _check_gb18030(self) -> None:
         decoder = codecs.getincrementaldecoder("gb18030")()
         try:
-            for block in self._raw.blocks():
-                decoder.decode(block)
+            with closing(self._raw.blocks()) as blocks:
+                for block in blocks:
+                    decoder.decode(block)
             decoder.decode(b"", final=True)
         except UnicodeDecodeError:
             raise FileFormatError(

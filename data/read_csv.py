@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import csv
-from collections.abc import Iterator, Sequence
+from collections.abc import Generator, Iterator, Sequence
+from contextlib import closing
 from itertools import islice
 from operator import itemgetter
 from typing import Final
@@ -37,19 +38,20 @@ class CsvTable(Table):
         _check_width(file, names)
         super().__init__(file, names, text.notes if text.ends_in_break else (*text.notes, _NO_LAST_BREAK))
 
-    def parts(self, wanted: Sequence[str], size: int) -> Iterator[tuple[int, dict[str, pd.Series]]]:
+    def parts(self, wanted: Sequence[str], size: int) -> Generator[tuple[int, dict[str, pd.Series]], None, None]:
         """See `Table.parts`."""
         places = [(name, self.columns.index(name)) for name in wanted]
-        for rows in _checked_rows(self.file, self._lines(size, skip=1), len(self.columns)):
-            yield (
-                len(rows),
-                {
-                    name: text_column(pa.array(list(map(itemgetter(at), rows)), pa.large_string()))
-                    for name, at in places
-                },
-            )
+        with closing(self._lines(size, skip=1)) as lines:
+            for rows in _checked_rows(self.file, lines, len(self.columns)):
+                yield (
+                    len(rows),
+                    {
+                        name: text_column(pa.array(list(map(itemgetter(at), rows)), pa.large_string()))
+                        for name, at in places
+                    },
+                )
 
-    def _lines(self, size: int, skip: int = 0) -> Iterator[list[Fields]]:
+    def _lines(self, size: int, skip: int = 0) -> Generator[list[Fields], None, None]:
         """Rows as they stand, `size` at a time, blank lines left out; the header is row 0."""
         with self._text.stream() as stream:
             reader = csv.reader(stream, delimiter=self._delimiter, strict=True)

@@ -6,7 +6,8 @@ import re
 import warnings
 import zipfile
 import zlib
-from collections.abc import Iterator, Sequence
+from collections.abc import Generator, Sequence
+from contextlib import closing
 from dataclasses import dataclass
 from datetime import date, datetime, time, timedelta
 from itertools import islice
@@ -62,23 +63,23 @@ class ExcelTable(Table):
         _check_header(raw.name, names)
         super().__init__(raw.name, names)
 
-    def parts(self, wanted: Sequence[str], size: int) -> Iterator[tuple[int, dict[str, pd.Series]]]:
+    def parts(self, wanted: Sequence[str], size: int) -> Generator[tuple[int, dict[str, pd.Series]], None, None]:
         """See `Table.parts`. A column is datetime64 in a part in which all its values are times."""
         places = {name: self.columns.index(name) for name in wanted}
-        rows = self._rows(self._part)
-        next(rows, None)
         first, errors = 1, 0
-        while part := list(islice(rows, size)):
-            for row, cells in enumerate(part, start=first):
-                if max(cells) >= len(self.columns):
-                    raise FileFormatError(
-                        f"{self.file}, row {row}: a value stands outside of the named columns. Name its column, or "
-                        "delete it."
-                    )
-            values = {name: self._column(name, first, part, places[name]) for name in wanted}
-            errors += sum(1 for cells in part for at in places.values() if at in cells and cells[at].type == "e")
-            yield len(part), values
-            first += len(part)
+        with closing(self._rows(self._part)) as rows:
+            next(rows, None)
+            while part := list(islice(rows, size)):
+                for row, cells in enumerate(part, start=first):
+                    if max(cells) >= len(self.columns):
+                        raise FileFormatError(
+                            f"{self.file}, row {row}: a value stands outside of the named columns. Name its column, or "
+                            "delete it."
+                        )
+                values = {name: self._column(name, first, part, places[name]) for name in wanted}
+                errors += sum(1 for cells in part for at in places.values() if at in cells and cells[at].type == "e")
+                yield len(part), values
+                first += len(part)
         if errors:
             self.notes.append(f"{errors:,} cells show an error of Excel, such as #REF!, and were read as empty.")
 
@@ -159,7 +160,7 @@ class ExcelTable(Table):
         ((part, header),) = filled.values()
         return part, header or {}
 
-    def _rows(self, part: str) -> Iterator[Row]:
+    def _rows(self, part: str) -> Generator[Row, None, None]:
         """The rows of a sheet that hold a value."""
         return _parsed(self._raw, part, _Sheet())
 
@@ -360,7 +361,7 @@ def _is_shown(sheet: Any, rel: Any) -> bool:
     return sheet.state == "visible" and "chartsheet" not in rel.Type
 
 
-def _parsed(raw: RawFile, part: str, into: _Sheet | _Texts) -> Iterator[Any]:
+def _parsed(raw: RawFile, part: str, into: _Sheet | _Texts) -> Generator[Any, None, None]:
     """What is found in one part of the archive."""
     try:
         with zipfile.ZipFile(raw.path) as archive, archive.open(part) as stream:

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Sequence
+from collections.abc import Generator, Sequence
+from contextlib import closing
 from itertools import islice
 from typing import Any, Final
 
@@ -40,13 +41,13 @@ class JsonTable(Table):
             )
         super().__init__(file, list(names), text.notes)
 
-    def parts(self, wanted: Sequence[str], size: int) -> Iterator[tuple[int, dict[str, pd.Series]]]:
+    def parts(self, wanted: Sequence[str], size: int) -> Generator[tuple[int, dict[str, pd.Series]], None, None]:
         """See `Table.parts`."""
-        objects = self._objects()
         first = 1
-        while items := list(islice(objects, size)):
-            yield len(items), {name: self._column(name, first, items) for name in wanted}
-            first += len(items)
+        with closing(self._objects()) as objects:
+            while items := list(islice(objects, size)):
+                yield len(items), {name: self._column(name, first, items) for name in wanted}
+                first += len(items)
 
     def _column(self, name: str, first: int, items: list[Item]) -> pd.Series:
         values = [item.get(name) for item in items]
@@ -54,11 +55,11 @@ class JsonTable(Table):
             values = [_scalar(self.file, name, row, value) for row, value in enumerate(values, start=first)]
         return text_of(self.file, name, first, values)
 
-    def _objects(self) -> Iterator[Item]:
+    def _objects(self) -> Generator[Item, None, None]:
         return _array(self._text) if self._array else _lines(self._text)
 
 
-def _lines(text: Text) -> Iterator[Item]:
+def _lines(text: Text) -> Generator[Item, None, None]:
     file = text.raw.name
     row = 0
     with text.stream() as stream:
@@ -77,7 +78,7 @@ def _lines(text: Text) -> Iterator[Item]:
             line = following
 
 
-def _array(text: Text) -> Iterator[Item]:
+def _array(text: Text) -> Generator[Item, None, None]:
     """The objects of one array; no more than one of them and a block of text are in memory."""
     file = text.raw.name
     row = 0

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import closing
 from enum import StrEnum
 from pathlib import Path
 from typing import Final
@@ -145,10 +146,11 @@ def _zip(raw: RawFile, claimed: frozenset[Kind] | None) -> Kind:
 
 def _old_excel(raw: RawFile) -> FileFormatError:
     kept = b""
-    for block in raw.blocks():
-        if _ENCRYPTED in kept + block:
-            return FileFormatError(
-                f"{raw.name}: this is an Excel workbook with a password. {EXPECTED} Save it without the password."
-            )
-        kept = block[-len(_ENCRYPTED) :]
+    with closing(raw.blocks()) as blocks:
+        for block in blocks:
+            if _ENCRYPTED in kept + block:
+                return FileFormatError(
+                    f"{raw.name}: this is an Excel workbook with a password. {EXPECTED} Save it without the password."
+                )
+            kept = block[-len(_ENCRYPTED) :]
     return FileFormatError(f"{raw.name}: this is an old Excel workbook. {EXPECTED} Save it as .xlsx or as CSV UTF-8.")

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Generator, Sequence
+from contextlib import closing
 from datetime import UTC, datetime
 from typing import Final
 
@@ -38,7 +39,7 @@ class ParquetTable(Table):
             ) from None
         super().__init__(raw.name, self._schema.names)
 
-    def parts(self, wanted: Sequence[str], size: int) -> Iterator[tuple[int, dict[str, pd.Series]]]:
+    def parts(self, wanted: Sequence[str], size: int) -> Generator[tuple[int, dict[str, pd.Series]], None, None]:
         """See `Table.parts`. Only the wanted columns are ever decoded; what is dropped or left out never becomes a
         value in memory.
         """
@@ -46,15 +47,16 @@ class ParquetTable(Table):
             _check_type(self.file, name, self._schema.field(name).type)
         decimals = [name for name in wanted if pa.types.is_floating(self._schema.field(name).type)]
         whole = self._whole(decimals, size)
-        for batch in self._batches(wanted, size):
-            columns = {name: self._values(name, batch.column(name), whole=name in whole) for name in wanted}
-            yield batch.num_rows, columns
+        with closing(self._batches(wanted, size)) as batches:
+            for batch in batches:
+                columns = {name: self._values(name, batch.column(name), whole=name in whole) for name in wanted}
+                yield batch.num_rows, columns
 
     def _open(self) -> pq.ParquetFile:
         # Not mapped into memory, not fetched ahead: a file that shrinks is an error and not the end of the process.
         return pq.ParquetFile(self._raw.path, memory_map=False, pre_buffer=False, buffer_size=BLOCK)
 
-    def _batches(self, names: Sequence[str], size: int) -> Iterator[pa.RecordBatch]:
+    def _batches(self, names: Sequence[str], size: int) -> Generator[pa.RecordBatch, None, None]:
         done = 0
         try:
             with self._open() as opened:
@@ -79,8 +81,10 @@ class ParquetTable(Table):
         (ward 7 as 7.0).
         """
         whole = set(names)
-        for batch in self._batches(names, size) if names else ():
-            whole -= {name for name in whole if not _is_whole(batch.column(name))}
+        if names:
+            with closing(self._batches(names, size)) as batches:
+                for batch in batches:
+                    whole -= {name for name in whole if not _is_whole(batch.column(name))}
         return whole
 
     def _values(self, name: str, column: pa.Array, *, whole: bool) -> pd.Series:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from abc import ABC, abstractmethod
-from collections.abc import Iterator, Sequence
+from collections.abc import Generator, Sequence
 from typing import Final
 
 import pandas as pd
@@ -42,7 +42,7 @@ class Table(ABC):
         self.notes = list(notes)
 
     @abstractmethod
-    def parts(self, wanted: Sequence[str], size: int) -> Iterator[tuple[int, dict[str, pd.Series]]]:
+    def parts(self, wanted: Sequence[str], size: int) -> Generator[tuple[int, dict[str, pd.Series]], None, None]:
         """At most `size` rows at a time: how many they are, and the values of the `wanted` columns.
 
         Only one part is in memory at a time. Raises `FileFormatError` when it comes to a row that is wrong.

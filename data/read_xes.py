@@ -8,7 +8,8 @@ from __future__ import annotations
 
 import gzip
 import zlib
-from collections.abc import Iterator, Sequence
+from collections.abc import Generator, Sequence
+from contextlib import closing
 from itertools import islice
 from typing import Final
 
@@ -42,11 +43,12 @@ class XesTable(Table):
         self._packed = packed
         names: dict[str, None] = {}
         log = _Log(raw.name)
-        for event in self._over(log):
-            if event.keys() - names.keys():
-                names.update(dict.fromkeys(event))
-                if len(names) > MOST_COLUMNS:
-                    check_names(raw.name, list(names))
+        with closing(self._over(log)) as events:
+            for event in events:
+                if event.keys() - names.keys():
+                    names.update(dict.fromkeys(event))
+                    if len(names) > MOST_COLUMNS:
+                        check_names(raw.name, list(names))
         if not log.is_log:
             raise FileFormatError(
                 f"{raw.name}: expected an event log in XES, whose first element is <log>; this is other XML. Export "
@@ -59,7 +61,7 @@ class XesTable(Table):
         super().__init__(raw.name, list(names), log.notes())
         self._nested = log.nested
 
-    def parts(self, wanted: Sequence[str], size: int) -> Iterator[tuple[int, dict[str, pd.Series]]]:
+    def parts(self, wanted: Sequence[str], size: int) -> Generator[tuple[int, dict[str, pd.Series]], None, None]:
         """See `Table.parts`."""
         for name in wanted:
             if name in self._nested:
@@ -67,24 +69,25 @@ class XesTable(Table):
                     f"{self.file}, column '{name}', row {self._nested[name]}: expected one value, got a list. "
                     "Leave the column out."
                 )
-        events = self._over(_Log(self.file))
         first = 1
-        while part := list(islice(events, size)):
-            values = {name: text_of(self.file, name, first, [event.get(name) for event in part]) for name in wanted}
-            yield len(part), values
-            first += len(part)
+        with closing(self._over(_Log(self.file))) as events:
+            while part := list(islice(events, size)):
+                values = {name: text_of(self.file, name, first, [event.get(name) for event in part]) for name in wanted}
+                yield len(part), values
+                first += len(part)
 
-    def _over(self, log: _Log) -> Iterator[Event]:
+    def _over(self, log: _Log) -> Generator[Event, None, None]:
         elements = Elements(self._raw.name, log.start, log.end, found=log.found)
         try:
-            yield from elements.over(self._unpacked() if self._packed else self._raw.blocks(SMALL_BLOCK))
+            with closing(self._unpacked() if self._packed else self._raw.blocks(SMALL_BLOCK)) as blocks:
+                yield from elements.over(blocks)
         except (gzip.BadGzipFile, EOFError, zlib.error):
             self._raw.check_unchanged()
             raise FileFormatError(
                 f"{self._raw.name}: the compressed file is cut off or damaged. Copy or export it again."
             ) from None
 
-    def _unpacked(self) -> Iterator[bytes]:
+    def _unpacked(self) -> Generator[bytes, None, None]:
         done = 0
         with self._raw.open() as stream, gzip.GzipFile(fileobj=stream) as unpacked:
             while block := unpacked.read(SMALL_BLOCK):

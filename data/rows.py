@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterator
+from collections.abc import Collection, Generator
+from contextlib import closing
 from dataclasses import dataclass, replace
 from zoneinfo import ZoneInfo
 
@@ -84,13 +85,14 @@ class RowReader:
         self._scan = ValueScan(file.name)
         self._naive = False
 
-    def parts(self, size: int) -> Iterator[Rows]:
+    def parts(self, size: int) -> Generator[Rows, None, None]:
         """At most `size` rows at a time, to the end of the file; raises then what `finish` raises.
 
         So nothing of a part may be stored before the last one came.
         """
-        for raw in self._file.chunks(self.wanted, size):
-            yield self.read(raw)
+        with closing(self._file.chunks(self.wanted, size)) as chunks:
+            for raw in chunks:
+                yield self.read(raw)
         self.finish()
 
     def read(self, raw: pd.DataFrame) -> Rows:

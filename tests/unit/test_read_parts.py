@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import csv
+import gc
 import io
 import json
 import os
 import tracemalloc
+from contextlib import suppress
 
 import numpy as np
 import openpyxl
@@ -252,3 +254,54 @@ def test_old_line_ends_and_blank_lines(tmp_path):
         assert open_file(path).read(["case", "kind"]).to_numpy().tolist() == [["1", "a"], ["2", "b"]]
     path.write_text(io.StringIO('case,kind\n1,"a\nb"\n2,"c,""d"""\n').read())
     assert open_file(path).read(["kind"])["kind"].tolist() == ["a\nb", 'c,"d"']
+
+
+def write_spoilt(path):
+    """A file of twenty rows of which the sixth is refused, with more to come after it."""
+    if path.suffix == ".xlsx":
+        book = openpyxl.Workbook(write_only=True)
+        sheet = book.create_sheet()
+        for at, row in enumerate([NAMES, *rows(20)]):
+            sheet.append([*row, "beside the columns"] if at == 6 else row)
+        book.save(path)
+        return path
+    if path.suffix == ".parquet":
+        frame = pd.DataFrame(rows(20), columns=NAMES)
+        frame.loc[5, "kind"] = "kind\x00"
+        frame.to_parquet(path, row_group_size=1)
+        return path
+    whole = write(path, 20).read_text()
+    broken = {".csv": "5,kind 5\n#", ".xes": "<event><!DOCTYPE"}.get(path.suffix, "{{")
+    mark = {".csv": "5,kind 5,", ".xes": '<event><string key="case" value="5"/>'}.get(path.suffix, '{"case": "5"')
+    assert whole.count("\n" + mark if path.suffix == ".csv" else mark) == 1
+    path.write_text(whole.replace(mark, broken))
+    return path
+
+
+def is_open(path) -> bool:
+    """Whether this process has the file open."""
+    file = path.stat()
+    for number in range(1024):
+        with suppress(OSError):
+            found = os.fstat(number)
+            if (found.st_dev, found.st_ino) == (file.st_dev, file.st_ino):
+                return True
+    return False
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_a_refused_file_is_closed_at_once(tmp_path, kind):
+    """Whoever keeps the refusal, to log it or to show it, does not keep the file open with it."""
+    path = write_spoilt(tmp_path / f"a{kind}")
+    gc.collect()
+    gc.disable()
+    try:
+        with path.open("rb"):
+            assert is_open(path)
+        with pytest.raises(FileFormatError) as refusal:
+            for _part in open_file(path).chunks(NAMES, 1):
+                pass
+        assert refusal.value.__traceback__ is not None
+        assert not is_open(path)
+    finally:
+        gc.enable()
