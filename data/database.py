@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from pathlib import Path
 from typing import Any, Final
 
@@ -27,6 +27,10 @@ _WRITE_LOCK: Final = 0x68656564
 
 
 Waiting = Callable[[int, int], None]
+# Entered by a writing transaction once it is the only writer, and left just before it is committed. What it raises
+# undoes the transaction.
+Fence = Callable[[Connection], AbstractContextManager[None]]
+_FENCE: Final = "heed_fence"
 
 
 def parse_url(url: str) -> URL:
@@ -120,8 +124,42 @@ def writing(engine: Engine, *, patience: float | None = None, waiting: Waiting |
             if waiting is not None:
                 waiting(int(waited), int(limit))
             time.sleep(min(_LOOK_AGAIN, max(limit - waited, 0)))
-        with connection.get_transaction() or connection.begin():
+        fence: Fence = engine.get_execution_options().get(_FENCE, nullcontext)
+        with connection.get_transaction() or connection.begin(), fence(connection):
             yield connection
+
+
+@contextmanager
+def appending(engine: Engine, *, patience: float) -> Iterator[Connection]:
+    """A short transaction that adds to the audit trail and to nothing else, safe on the disk when the block has ended.
+
+    SQLite has one writer at a time, an import included; on PostgreSQL only those wait for each other who add to the
+    trail (`data.audit_log.hold`).
+
+    Parameters
+    ----------
+    patience : seconds to wait for another writer
+
+    Raises
+    ------
+    StoreError
+        If the other had not finished by then, or for what the database says.
+    """
+    milliseconds = int(patience * 1000)
+    with translated_errors(engine), engine.connect() as opened:
+        if engine.dialect.name == "postgresql":
+            with opened.begin():
+                opened.exec_driver_sql(f"SET LOCAL lock_timeout = {milliseconds}")
+                yield opened
+            return
+        connection = opened.execution_options(heed_waits=milliseconds)
+        with connection.begin():
+            yield connection
+
+
+def fenced(engine: Engine, fence: Fence) -> Engine:
+    """The same engine, with the same connections, whose writing transactions all stand within `fence`."""
+    return engine.execution_options(**{_FENCE: fence})
 
 
 def _begin_sqlite_writer(connection: Connection) -> bool:
@@ -190,7 +228,11 @@ def _prepare_sqlite(connection: Any, _record: Any) -> None:
 
 
 def _begin_sqlite(connection: Connection) -> None:
-    if not connection.get_execution_options().get("heed_writes", False):
+    options = connection.get_execution_options()
+    if "heed_waits" in options:
+        _begin_durable(connection, options["heed_waits"])
+        return
+    if not options.get("heed_writes", False):
         connection.exec_driver_sql("BEGIN")
         return
     # `writing` waits itself, and can say so meanwhile.
@@ -199,6 +241,14 @@ def _begin_sqlite(connection: Connection) -> None:
         connection.exec_driver_sql("BEGIN IMMEDIATE")
     finally:
         connection.exec_driver_sql(f"PRAGMA busy_timeout = {int(BUSY_SECONDS * 1000)}")
+
+
+def _begin_durable(connection: Connection, milliseconds: int) -> None:
+    """Begin to write, waiting as SQLite itself does: in steps of a millisecond and more, not of half a second."""
+    # What was committed before, by whomever, is in the same log and so on the disk with it.
+    for pragma in (f"busy_timeout = {milliseconds}", "synchronous = FULL"):
+        connection.exec_driver_sql(f"PRAGMA {pragma}")
+    connection.exec_driver_sql("BEGIN IMMEDIATE")
 
 
 def _shown(url: str) -> str:

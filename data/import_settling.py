@@ -56,7 +56,9 @@ def settle_in(
     RowError
         If the events of a case have no opening, or several; with every such finding of the file.
     """
-    imports = store.imports(source=run.source, connection=connection)
+    # Earlier looks matter where a file shows states; there are as many as there were posts of single events.
+    shows_states = intake.mapping.source.shape == "cases"
+    imports = store.imports(source=run.source, connection=connection) if shows_states else pd.DataFrame()
     is_there = source_is_there(connection, run.source)
     appending = Appending(connection, run)
     clock = kept_clock(connection, run.source, clock)

@@ -33,6 +33,21 @@ def migrate(connection: Connection) -> None:
     command.upgrade(config, "head")
 
 
+def make_version(connection: Connection, version: str) -> None:
+    """Create the tables of a store of a given version where there are none, in the transaction of `connection`.
+
+    Raises
+    ------
+    StoreError
+        If this heed does not know the version.
+    """
+    if version not in _known_versions():
+        raise _later(version)
+    config = _config()
+    config.attributes["connection"] = connection
+    command.upgrade(config, version)
+
+
 def check_version(connection: Connection) -> None:
     """Raise StoreError, with the remedy, unless the store has the version that this heed reads."""
     version = stored_version(connection)
@@ -66,12 +81,19 @@ def current_version() -> str:
 
 def _refuse_later(connection: Connection) -> None:
     version = stored_version(connection)
-    known = {script.revision for script in ScriptDirectory.from_config(_config()).walk_revisions()}
-    if version is not None and version not in known:
-        raise StoreError(
-            f"Expected a store of version {current_version()} or older, got {version}, which this heed does "
-            "not know. Use the heed that wrote it, or a later one."
-        )
+    if version is not None and version not in _known_versions():
+        raise _later(version)
+
+
+def _known_versions() -> frozenset[str]:
+    return frozenset(script.revision for script in ScriptDirectory.from_config(_config()).walk_revisions())
+
+
+def _later(version: str) -> StoreError:
+    return StoreError(
+        f"Expected a store of version {current_version()} or older, got {version}, which this heed does "
+        "not know. Use the heed that wrote it, or a later one."
+    )
 
 
 def _config() -> Config:

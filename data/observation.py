@@ -80,6 +80,9 @@ def latest_looks(
     for place, (text, extracted_at) in enumerate(zip(imports["report"], imports["extracted_at"], strict=True)):
         # Events that came without a file, through the service, are a look at every case.
         for look in json.loads(text).get("snapshots") or [{"seen_at": extracted_at}]:
+            if look.get("opened_from", -NEVER) > look.get("opened_to", NEVER):
+                # A post that speaks of its own cases only: there may be one for each event.
+                continue
             if recorded_by is not None and recorded_at(int(look["seen_at"]), imports.iloc[place]) > recorded_by:
                 continue
             belongs = (opened_at >= look.get("opened_from", -NEVER)) & (opened_at <= look.get("opened_to", NEVER))

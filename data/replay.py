@@ -61,10 +61,10 @@ class Replay:
         """
         event, run = tables.event.c, tables.import_run.c
         with store.reading() as connection:
-            newest = connection.execute(select(func.max(run.import_id))).scalar()
+            newest = store.newest_import(connection)
             if newest is None:
                 raise NotEnoughDataError("The store is empty. Import something first: `heed import FILE`.")
-            last = int(newest) if last_import is None else last_import
+            last = newest if last_import is None else last_import
             numbers = connection.execute(select(run.import_id)).scalars().all()
             if last not in numbers:
                 raise UsageError(f"Expected the number of an import, got {last}. `heed imports` lists them.")

@@ -20,6 +20,7 @@ from data import database, tables
 from data.errors import StoreError
 from data.migrate import check_version, current_version, migrate, stored_version
 from data.store_append import Appending, ImportResult, ImportRun, read_log
+from data.store_changes import Changes
 from data.store_results import Places
 from data.store_signals import SignalRecord
 from data.store_tables import Progress, frame_of
@@ -110,7 +111,15 @@ class Store(Places, SignalRecord):
         `patience` and `waiting`: see `data.database.writing`.
         """
         with database.writing(self.engine, patience=patience, waiting=waiting) as connection:
+            changes = Changes(connection)
             yield connection
+            changes.note()
+
+    def fenced(self, fence: database.Fence) -> Store:
+        """The same store, whose writing transactions all stand within `fence` (`data.database.Fence`), those of other
+        stores made from it as well.
+        """
+        return Store(database.fenced(self.engine, fence))
 
     # ---- the event log ----
 
@@ -188,6 +197,11 @@ class Store(Places, SignalRecord):
         with self.reading() if connection is None else nullcontext(connection) as opened:
             frame = frame_of(opened, query)
         return frame.sort_values("import_id", ignore_index=True)
+
+    def newest_import(self, connection: Connection) -> int | None:
+        """Number of the newest import; None where there is none."""
+        newest = connection.execute(select(func.max(tables.import_run.c.import_id))).scalar()
+        return None if newest is None else int(newest)
 
     def known_at_opening(self) -> frozenset[str]:
         """The keys (of category, category_group, area, channel, office) known at opening in every source."""

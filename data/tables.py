@@ -30,7 +30,7 @@ NAMING: Final = {
 
 metadata: Final = MetaData(naming_convention=NAMING)
 
-# One row per store: the key that turns references into case ids.
+# By name: the key that turns references into case ids, the one that signs sessions, and a token of the newest change.
 secret = Table(
     "secret",
     metadata,
@@ -315,4 +315,76 @@ sync_state = Table(
     Column("resume", Text),  # JSON: where an unfinished fetch goes on; null: none is unfinished
     Column("columns", Text, nullable=False),  # JSON list: the columns seen last, to notice a changed schema
     Column("updated_at", BigInteger, nullable=False),
+)
+
+# Keys of programs and desks that may ask the service. The key itself is told once and never stored.
+api_key = Table(
+    "api_key",
+    metadata,
+    Column("key_id", String(16), primary_key=True),
+    Column(
+        "secret_sha256", String(64), nullable=False
+    ),  # of 256 random bits: nothing to guess, so nothing to slow down
+    Column("role", String(16), nullable=False),  # handler · analyst · dashboard · admin
+    Column("offices", Text),  # JSON list of the offices whose cases it may read; null: not bound to any
+    Column("purpose", String(40), nullable=False),  # a word for the desk or program, such as counter-2
+    Column("created_at", BigInteger, nullable=False),
+    Column("expires_at", BigInteger),  # null: never
+    Column("revoked_at", BigInteger),  # null: still good
+)
+
+# What was read of cases and what was changed, in one chain: each entry holds the hash of the one before
+# (`data.audit_log`). Append-only; retention cuts it from the front and leaves a sealed beginning.
+audit_entry = Table(
+    "audit_entry",
+    metadata,
+    Column("seq", BigInteger, primary_key=True, autoincrement=False),
+    Column("at", BigInteger, nullable=False),
+    Column("actor", String(80), nullable=False),  # key:ID, token:DIGEST, command or worker; never a name
+    Column("role", String(16), nullable=False),
+    Column("action", String(32), nullable=False),
+    Column("target", String(160)),  # what it was done to; null: nothing in particular
+    Column("detail", Text, nullable=False),  # JSON object; no contents of a case
+    Column("previous_hash", String(64), nullable=False),
+    Column("entry_hash", String(64), nullable=False),
+)
+
+# Writes asked for with an Idempotency-Key: what was asked, and what was answered, kept for a day.
+idempotent_request = Table(
+    "idempotent_request",
+    metadata,
+    Column("actor", String(80), primary_key=True),
+    Column("idempotency_key", String(128), primary_key=True),
+    Column("request_sha256", String(64), nullable=False),  # of method, path and body
+    Column("started_at", BigInteger, nullable=False),
+    Column("lease_until", BigInteger, nullable=False),  # after it, an unfinished one may be taken over
+    Column("attempt", String(32), nullable=False),  # who holds the lease
+    Column("status", Integer),  # null: in progress
+    Column("headers", Text),  # JSON object
+    Column("body", LargeBinary),
+)
+
+job = Table(
+    "job",
+    metadata,
+    Column("job_id", String(32), primary_key=True),
+    Column("kind", String(16), nullable=False),  # sync · score · detect · train · backtest · report · retain · backup
+    Column("arguments", Text, nullable=False),  # JSON object
+    Column("state", String(16), nullable=False),  # queued · running · done · failed · cancelled
+    Column("created_at", BigInteger, nullable=False),
+    Column("created_by", String(80), nullable=False),  # as `audit_entry.actor`
+    Column("once_key", String(128), unique=True),  # a schedule and its moment: of one slot there is one job; null: none
+    Column("not_before", BigInteger, nullable=False),
+    Column("started_at", BigInteger),
+    Column("finished_at", BigInteger),
+    Column("lease_until", BigInteger),
+    Column("holder", String(64)),  # the process at it
+    Column("attempts", Integer, nullable=False),  # how often it was begun; a finishing attempt has to be the newest
+    Column("cancel_asked", Integer, nullable=False),
+    Column("step", String(64)),  # what it is doing now
+    Column("steps_done", BigInteger),
+    Column("steps_total", BigInteger),
+    Column("result", Text),  # JSON object of a finished one
+    Column("problem", Text),  # JSON object of a failed one
+    Index(None, "state", "not_before"),
 )

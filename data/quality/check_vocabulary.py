@@ -279,7 +279,8 @@ def _minor(
         weight=share * 0.3,
         figures={"n": len(changed), "share": share},
         where=Where(column=subject.column(field), values=chosen),
-        chart=_months_chart(subject, values, opened, chosen[:4], None),
+        # An office may serve one area only, and its months are small counts.
+        chart=None if field == "office" else _months_chart(subject, values, opened, chosen[:4], None),
     )
 
 
