@@ -54,7 +54,9 @@ class OnlineTerms:
         self._plans = [(segment, _plan(segment, self._slots)) for segment in index.segments]
         self._spans = sorted({plan.spans for _segment, plans in self._plans for plan in plans})
         self._back = [np.array(spans, dtype=np.int64) for spans in self._spans]
-        self._hard = tuple(term for term in self.terms if self._is_hard(term))
+        hard = [term for term in self.terms if self._is_hard(term)]
+        self._counted = tuple(term for term in hard if self._can_count_back(term))
+        self._hard = tuple(term for term in hard if not self._can_count_back(term))
         self._last = np.array([self._slots[term] for term in self.terms if term.measure == LAST_AT], dtype=np.int64)
 
     def integers(self, at: int, keys: Mapping[str, str | None]) -> Int64s:
@@ -84,6 +86,8 @@ class OnlineTerms:
                     code = codes[plan.key_set] = segment.codes.encode_one(keys, plan.key_set, columns)
                 if code != UNSEEN:
                     _add(plan, code, starts[plan.spans], found)
+        for term in self._counted:
+            found[self._slots[term]] = self._counted_back(term, at, keys)
         for term in self._hard:
             found[self._slots[term]] = self._in_bulk(at, keys).term(term)[0]
         return found
@@ -101,6 +105,26 @@ class OnlineTerms:
             return False
         parts = [segment.sorted_facts(term.table, term.keys) for segment in self._index.segments]
         return term.newest is not None or not all(part.plain for part in parts)
+
+    def _can_count_back(self, term: Term) -> bool:
+        """Whether the newest few are found by counting places: one segment, whose facts took none back."""
+        segments = self._index.segments
+        return term.newest is not None and len(segments) == 1 and segments[0].sorted_facts(term.table, term.keys).plain
+
+    def _counted_back(self, term: Term, at: int, keys: Mapping[str, str | None]) -> int:
+        segment = self._index.segments[0]
+        code = segment.codes.encode_one(keys, term.keys, {})
+        facts = segment.sorted_facts(term.table, term.keys)
+        if code == UNSEEN or not len(facts.packed) or term.newest is None:
+            return 0
+        begin, end = facts.packed.searchsorted(np.array([code << TIME_BITS, code << TIME_BITS | at]))
+        first = int(end) - term.newest
+        # Whole moments: with the first of them, all others of its second.
+        start = int(facts.packed.searchsorted(facts.packed[first])) if first > begin else int(begin)
+        if term.measure == COUNT and facts.plain:
+            return int(end) - start
+        sums = facts.running[term.measure]
+        return int(sums[end]) - int(sums[start])
 
     def _in_bulk(self, at: int, keys: Mapping[str, str | None]) -> IndexTerms:
         frame = pd.DataFrame({name: pd.Series([value], dtype="str") for name, value in keys.items()})

@@ -94,7 +94,7 @@ class FailureModels:
         ends = [np.full(len(inputs), np.nan) for _ in _ENDS]
         if asked.any():
             table, model = inputs.rows(asked).table(outcome), self.risks[outcome]
-            found = (model.predict_proba(table)[:, 1], *model.interval(table, level))
+            found = model.tell(table, level)
             for end, values in zip(ends, found, strict=True):
                 if np.isnan(values).any():
                     raise ModelError(f"Expected a risk of '{outcome}' for every case, and some are no numbers. Train.")

@@ -13,7 +13,7 @@ from models.plots import theme
 if TYPE_CHECKING:
     import altair as alt
 
-WIDTH: Final = 560
+WIDTH: Final = 400
 HEIGHT: Final = 220
 _NEEDED: Final = ("landmark_at", "probability", "lower", "upper")
 _EVENTS: Final = ("at", "label")

@@ -29,6 +29,10 @@ from models.reasons.words_record import Row
 # Before the name of a feature: its part of a start, in log-odds, where its own value is not known.
 DEPARTURE: Final = "start:"
 _NOTHING: Final = ("无记录", "nothing on record")
+# No small count of an area is told, in a sentence neither. As `service.disclosure.MINIMUM`, which the layers below the
+# service cannot see; a test holds them together.
+_FEWEST: Final = 10
+_FEW: Final = (f"不足{_FEWEST}", f"fewer than {_FEWEST}")
 _OWN: Final = {**words_life.OWN, **words_work.OWN}
 _BY_PREFIX: Final = {**words_record.BY_PREFIX, **words_work.BY_PREFIX}
 
@@ -75,6 +79,8 @@ def phrase(name: str, row: Row) -> Text:
     value = float(row[name])
     if np.isnan(value):
         return words_life.NULLS.get(name) or _labelled(name, value)
+    if value < _FEWEST and CATALOGUE[name].unit == "count" and "area" in CATALOGUE[name].keys:
+        return _with_label(name, _FEW)
     return _own(name, value, row) or _labelled(name, value)
 
 
@@ -115,9 +121,12 @@ def _after(key: Text, told: Text) -> Text:
 
 def _labelled(name: str, value: float) -> Text:
     """The label of a feature with its value; where that is null, that nothing is on record."""
+    return _with_label(name, _NOTHING if np.isnan(value) else _BY_UNIT[CATALOGUE[name].unit](value))
+
+
+def _with_label(name: str, told: Text) -> Text:
     feature = CATALOGUE[name]
-    zh, en = _NOTHING if np.isnan(value) else _BY_UNIT[feature.unit](value)
-    return f"{feature.label_zh}：{zh}", f"{sentence(feature.label_en)}: {en}"
+    return f"{feature.label_zh}：{told[0]}", f"{sentence(feature.label_en)}: {told[1]}"
 
 
 def _unknown(name: str, row: Row) -> Text:

@@ -69,10 +69,13 @@ class QuantileTrees:
         """Learn all levels; the median is always among them."""
         settings = dict(parameters)
         fewer = max(1, round(rounds * _SHARE_OF_ROUNDS))
-        boosters = {MEDIAN: _train(sample, MEDIAN, settings, rounds, categorical, None)}
+        # All levels learn from the same rows: sorting them into bins takes as long as some dozen trees.
+        data = _dataset(sample, settings, categorical)
+        boosters = {MEDIAN: _train(data, MEDIAN, settings, rounds)}
         start = np.asarray(boosters[MEDIAN].predict(sample.X, num_threads=1), dtype=np.float64)
+        data.set_init_score(start)
         for level in levels[levels != MEDIAN].tolist():
-            boosters[level] = _train(sample, level, settings, fewer, categorical, start)
+            boosters[level] = _train(data, level, settings, fewer)
         # What predicts is what a file would hold.
         return cls._read({level: booster.model_to_string() for level, booster in boosters.items()})
 
@@ -106,16 +109,16 @@ class QuantileTrees:
         return np.column_stack(columns)
 
 
-def _train(
-    sample: Sample, level: float, settings: dict[str, Any], rounds: int, categorical: list[int], start: Floats | None
-) -> lgb.Booster:
-    data = lgb.Dataset(
+def _dataset(sample: Sample, settings: Mapping[str, Any], categorical: list[int]) -> lgb.Dataset:
+    return lgb.Dataset(
         sample.X,
         sample.z,
         weight=sample.weight,
-        init_score=start,
         categorical_feature=categorical,
         params={"verbose": -1, "max_bin": settings.get("max_bin", 255)},
     )
+
+
+def _train(data: lgb.Dataset, level: float, settings: dict[str, Any], rounds: int) -> lgb.Booster:
     objective = {"objective": "l1"} if level == MEDIAN else {"objective": "quantile", "alpha": level}
     return lgb.train({**settings, **objective}, data, num_boost_round=rounds)

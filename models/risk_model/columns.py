@@ -142,7 +142,8 @@ class Columns:
 
     def _features(self, table: pd.DataFrame) -> Floats:
         names = list(self.features)
-        if all(isinstance(table.dtypes[name], np.dtype) and table.dtypes[name].kind in "fiub" for name in names):
+        kinds = dict(zip(table.columns, table.dtypes, strict=True))
+        if all(isinstance(kinds[name], np.dtype) and kinds[name].kind in "fiub" for name in names):
             if self.categories:
                 raise _not_numbers(next(name for name in names if name in self.levels), "names", "numbers")
             # One block stays one block: a large table is not copied.

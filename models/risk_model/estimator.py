@@ -296,6 +296,11 @@ class RiskModel(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
         score = self.decision_function(X)
         return self.calibration_.interval(score, level)
 
+    def tell(self, X: ArrayLike | pd.DataFrame, level: float = 0.8) -> tuple[Floats, Floats, Floats]:
+        """The risk of each row and its interval, (n,) each: `predict_proba` and `interval`, with one look at X."""
+        score = self.decision_function(X)
+        return self.calibration_.probability(score), *self.calibration_.interval(score, level)
+
     def explain(self, X: ArrayLike | pd.DataFrame) -> Explanation:
         """Exact parts of every probability: TreeSHAP values, terms of the linear part and parts of the start."""
         table = self._read(X)

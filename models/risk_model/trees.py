@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 
 from data.errors import ModelError
 from models.trees import TreeEnsemble
+from models.trees.tree import Tree
 
 Floats = NDArray[np.float64]
 
@@ -93,6 +94,11 @@ class Ensemble:
         """LightGBM's text, without the number of threads, which is not part of a model."""
         return re.sub(r"\[num_threads: \d+\]", "[num_threads: 0]", self.booster.model_to_string())
 
+    @property
+    def trees(self) -> tuple[Tree, ...]:
+        """The trees as arrays."""
+        return self._kernel.trees
+
     @cached_property
     def _kernel(self) -> TreeEnsemble:
         return TreeEnsemble.parse(self.text())
@@ -137,9 +143,16 @@ class Lesson:
         )
 
 
-def grow(lesson: Lesson, settings: TreeSettings, rounds: int, threads: int = 1) -> Ensemble:
-    """Grow so many trees."""
-    booster = lgb.train(_parameters(lesson, settings, threads), lesson.dataset(), num_boost_round=rounds)
+def grow(
+    lesson: Lesson, settings: TreeSettings, rounds: int, threads: int = 1, dataset: lgb.Dataset | None = None
+) -> Ensemble:
+    """Grow so many trees.
+
+    Trees that differ in leaves, depth or how thresholds are drawn can share the `dataset` of a lesson, which takes a
+    fifth of the time to make; they are the same to the bit.
+    """
+    data = lesson.dataset() if dataset is None else dataset
+    booster = lgb.train(_parameters(lesson, settings, threads), data, num_boost_round=rounds)
     return Ensemble(booster, lesson.names, threads)
 
 

@@ -135,9 +135,10 @@ def _judge(
         taught, judged = material.rows(fold.before), material.rows(fold.after)
         lesson, design, features = taught.lesson(), taught.design(), judged.table.features
         start.append(judged.table.start_score(taught.base_rate))
+        dataset = lesson.dataset()
         for trees in options.trees:
             grown = settings_for(Recipe(*trees), settings, depth)
-            departures[trees].append(_staged(grow(lesson, grown, most, threads), features, stages))
+            departures[trees].append(_staged(grow(lesson, grown, most, threads, dataset), features, stages))
         for ridge in options.ridges:
             linear[ridge].append(design.fit(ridge).score(features))
         for strength in options.strengths:

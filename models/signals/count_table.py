@@ -7,7 +7,6 @@ one, empty for 1. Rows may come in any order, and weeks without a row are missin
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
@@ -16,11 +15,10 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from data.errors import FileFormatError, InputError
+from data.errors import InputError
+from models.signals.csv_table import missing_emptied, read_text_table, refuse_rows
 
-_MISSING: Final = ("", "NA", "NaN", "nan", "null", "NULL", "None")
 _COUNT_NAMES: Final = ("n", "count", "cases")
-_ROWS_NAMED: Final = 5
 _LARGEST: Final = 2**53
 # A step of these days between rows is a month; 28 are four weeks.
 _MONTH: Final = (29, 30, 31)
@@ -50,38 +48,18 @@ def read_count_tables(path: Path, *, missing_is_zero: bool = False) -> list[Coun
     FileFormatError, InputError
         If the file is not such a table; the message names columns and row numbers, never contents.
     """
-    frame = _read(path)
-    return tables_of(frame, path.name, missing_is_zero=missing_is_zero)
+    return tables_of(read_text_table(path), path.name, missing_is_zero=missing_is_zero)
 
 
 def tables_of(frame: pd.DataFrame, name: str, *, missing_is_zero: bool = False) -> list[CountTable]:
     """The same from a frame of text, one row per series and week."""
-    rows = _checked(frame, name)
+    rows = _checked(frame.reset_index(drop=True), name)
     tables = []
     for dated in (True, False):
         part = rows[rows["dated"] == dated]
         if not part.empty:
             tables += _tables(part, name, dated=dated, missing_is_zero=missing_is_zero)
     return tables
-
-
-def _read(path: Path) -> pd.DataFrame:
-    if not path.is_file():
-        raise FileFormatError(f"{path.name}: expected a CSV file; there is no such file.")
-    try:
-        frame = pd.read_csv(path, dtype=str, keep_default_na=False, encoding="utf-8-sig")
-    except (pd.errors.EmptyDataError, pd.errors.ParserError, UnicodeDecodeError) as error:
-        raise FileFormatError(
-            f"{path.name}: expected a CSV file in UTF-8 with a header and rows of equal length; it cannot be read so."
-        ) from error
-    if not isinstance(frame.index, pd.RangeIndex):
-        # Of a table with more fields than names, the names would silently go to the wrong fields.
-        raise FileFormatError(
-            f"{path.name}: expected as many fields in every row as names in the header; the rows have more. Look for "
-            "commas at the end of rows, or for names that are missing."
-        )
-    frame.columns = [str(column).strip() for column in frame.columns]
-    return frame
 
 
 def _checked(frame: pd.DataFrame, name: str) -> pd.DataFrame:
@@ -95,19 +73,19 @@ def _checked(frame: pd.DataFrame, name: str) -> pd.DataFrame:
         )
     if frame.empty:
         raise InputError(f"{name}: expected rows of counts; there are none.")
-    text = frame.map(lambda value: "" if value.strip() in _MISSING else value.strip())
+    text = missing_emptied(frame)
     rows = pd.DataFrame({"series": text["series"] if "series" in frame.columns else "all"}, index=frame.index)
     if (rows["series"] == "").any():
-        _refuse(name, "series", rows["series"] == "", "expected a name.")
+        refuse_rows(name, "series", rows["series"] == "", "expected a name.")
     rows["dated"], rows["week"] = _weeks(text, name)
     rows["n"] = _numbers(text[count], name, count, "a whole number from 0 on, or nothing where the week is missing")
     whole = rows["n"].isna() | ((rows["n"] >= 0) & (rows["n"] < _LARGEST) & (rows["n"] % 1 == 0))
-    _refuse(name, count, ~whole, "expected a whole number from 0 on, or nothing where the week is missing.")
+    refuse_rows(name, count, ~whole, "expected a whole number from 0 on, or nothing where the week is missing.")
     rows["population"] = np.nan
     if "population" in frame.columns:
         rows["population"] = _numbers(text["population"], name, "population", "a number from 0 on, or nothing")
-        _refuse(name, "population", rows["population"] < 0, "expected a number from 0 on, or nothing.")
-    _refuse(
+        refuse_rows(name, "population", rows["population"] < 0, "expected a number from 0 on, or nothing.")
+    refuse_rows(
         name,
         weeks[0],
         rows.duplicated(["series", "dated", "week"], keep="first"),
@@ -121,31 +99,22 @@ def _weeks(text: pd.DataFrame, name: str) -> tuple[pd.Series, pd.Series]:
     nothing = pd.Series("", index=text.index)
     date, k = text.get("date", nothing), text.get("k", nothing)
     dated = date != ""
-    _refuse(name, "date" if "date" in text.columns else "k", ~dated & (k == ""), "expected a date or a number k.")
+    refuse_rows(name, "date" if "date" in text.columns else "k", ~dated & (k == ""), "expected a date or a number k.")
     read = pd.to_datetime(date.where(dated), format="%Y-%m-%d", errors="coerce")
-    _refuse(name, "date", dated & read.isna(), "expected a date as YYYY-MM-DD.")
+    refuse_rows(name, "date", dated & read.isna(), "expected a date as YYYY-MM-DD.")
     # Nanoseconds, which dates are told in, do not reach further.
     far = dated & ((read < pd.Timestamp(1678, 1, 1)) | (read >= pd.Timestamp(2262, 1, 1)))
-    _refuse(name, "date", far, "expected a date between 1678 and 2261.")
+    refuse_rows(name, "date", far, "expected a date between 1678 and 2261.")
     number = _numbers(k.where(~dated, ""), name, "k", "a whole number")
-    _refuse(name, "k", ~dated & ((number % 1 != 0) | (number.abs() >= _LARGEST)), "expected a whole number.")
+    refuse_rows(name, "k", ~dated & ((number % 1 != 0) | (number.abs() >= _LARGEST)), "expected a whole number.")
     days = (read - pd.Timestamp(0)) // pd.Timedelta(days=1)
     return dated, days.where(dated, number).astype("int64")
 
 
 def _numbers(text: pd.Series, name: str, column: str, expected: str) -> pd.Series:
     values = pd.to_numeric(text.where(text != ""), errors="coerce").astype(float)
-    _refuse(name, column, (text != "") & ~np.isfinite(values), f"expected {expected}.")
+    refuse_rows(name, column, (text != "") & ~np.isfinite(values), f"expected {expected}.")
     return values
-
-
-def _refuse(name: str, column: str, bad: pd.Series, expected: str) -> None:
-    rows: Sequence[int] = (np.flatnonzero(bad.to_numpy()) + 1).tolist()
-    if not rows:
-        return
-    named = ", ".join(str(row) for row in rows[:_ROWS_NAMED]) + (", …" if len(rows) > _ROWS_NAMED else "")
-    where = f"row {named}" if len(rows) == 1 else f"{len(rows):,} rows: {named}"
-    raise InputError(f"{name}: column '{column}', {where}: {expected}")
 
 
 def _tables(rows: pd.DataFrame, name: str, *, dated: bool, missing_is_zero: bool) -> list[CountTable]:
@@ -225,7 +194,7 @@ def _grid(rows: pd.DataFrame, step: int, name: str) -> Ints:
     weeks = _dates_from(rows, step)
     off = ~np.isin(rows["week"].to_numpy(), weeks)
     if off.any():
-        _refuse(
+        refuse_rows(
             name,
             "date",
             pd.Series(np.arange(int(rows.index.max()) + 1)).isin(rows.index[off]),

@@ -8,25 +8,17 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy import special
 
+from models.signals.tails import sizes, smallest_count, upper_tail
+
 Floats = NDArray[np.float64]
 
-# A negative binomial with a variance this close above its mean is a Poisson to every digit that matters, while its
-# size parameter, mean² / (variance - mean), runs out of floating point.
-_NEARLY_POISSON: Final = 1e-9
-_RUNAWAY: Final = 1e9
 # Parts of an average with less weight than this are left out.
 _NO_WEIGHT: Final = 1e-5
 
 
 def count_tail(observed: Floats, mean: Floats, variance: Floats) -> Floats:
     """P(Y >= observed), exactly, for counts with this mean and variance; NaN where any of them is."""
-    size, overdispersed = _size(mean, variance)
-    poisson = np.where(observed <= 0, 1.0, special.gammainc(np.maximum(observed, 1e-300), mean))
-    # P(Y >= y) is a regularised incomplete beta function: no sum over the tail, no loss of digits far out.
-    share = mean / (mean + size)
-    negative_binomial = np.where(observed <= 0, 1.0, special.betainc(np.maximum(observed, 1e-300), size, share))
-    tail: Floats = np.where(overdispersed, negative_binomial, poisson)
-    return np.where(np.isnan(observed) | np.isnan(mean) | np.isnan(variance), np.nan, tail)
+    return upper_tail(*np.broadcast_arrays(observed, mean, variance))
 
 
 def count_lower_tail(observed: Floats, mean: Floats, variance: Floats) -> Floats:
@@ -65,31 +57,10 @@ def mixed_lower_tail(observed: Floats, mean: Floats, variance: Floats, weight: F
 
 def count_quantile(probability: float, mean: Floats, variance: Floats) -> Floats:
     """Smallest count y with P(Y <= y) >= probability (below 1); NaN where the mean is NaN or above 1e9."""
-    shape = np.broadcast_shapes(mean.shape, variance.shape)
-    mean, variance = (np.broadcast_to(values, shape).ravel() for values in (mean, variance))
-    bad = ~((mean < _RUNAWAY) & (variance < _RUNAWAY**2))
-    mean = np.where(bad, 1.0, mean)
-    variance = np.where(bad, 1.0, variance)
-    # Bisection over all that are still open. SciPy's quantile takes hundreds of times as long, and its 1.17 ends the
-    # whole process (a C++ domain error) on a mean that runs away.
-    low = np.full(mean.shape, -1.0)
-    high = np.ceil(mean + 1.5 * np.sqrt(variance))
-    short = np.arange(mean.size)
-    while len(short):
-        short = short[count_lower_tail(high[short], mean[short], variance[short]) < probability]
-        low[short], high[short] = high[short], 2.0 * high[short] + 2.0
-    while len(open_ := np.flatnonzero(high - low > 1.0)):
-        middle = np.floor((low[open_] + high[open_]) / 2.0)
-        reached = count_lower_tail(middle, mean[open_], variance[open_]) >= probability
-        high[open_] = np.where(reached, middle, high[open_])
-        low[open_] = np.where(reached, low[open_], middle)
-    return np.where(bad, np.nan, high).reshape(shape)
+    return smallest_count(probability, *np.broadcast_arrays(mean, variance))
 
 
 def _size(mean: Floats, variance: Floats) -> tuple[Floats, NDArray[np.bool_]]:
     """Size parameter of the negative binomial, and where it is one; elsewhere the size is a harmless 1."""
-    with np.errstate(divide="ignore", invalid="ignore"):
-        excess = variance - mean
-        overdispersed = (excess > _NEARLY_POISSON * mean) & (mean > 0.0) & np.isfinite(variance)
-        size = np.where(overdispersed, mean**2 / np.where(overdispersed, excess, 1.0), 1.0)
-    return size, overdispersed
+    size, overdispersed = sizes(mean, variance)
+    return np.where(overdispersed, size, 1.0), overdispersed

@@ -11,7 +11,7 @@ already done are not counted, as in `models.signals.counts`.
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Final, Literal
+from typing import Any, Final, Literal
 
 import numpy as np
 import pandas as pd
@@ -135,17 +135,11 @@ def pressure(
     codes, names = pd.factorize(placed[unit], sort=True)
     since, until = _open_spans(placed)
     now = until >= as_of
-    frame = pd.DataFrame(
-        {
-            "as_of": np.full(len(names), as_of, dtype=np.int64),
-            "unit_kind": pd.Series([unit] * len(names), dtype="str"),
-            "unit": pd.Series(np.asarray(names, dtype=object), dtype="str"),
-            "backlog": _tally(codes, now, len(names)),
-            **_flows(placed, codes, len(names), as_of),
-            "overdue": _tally(codes, now & (placed["due_at"].to_numpy() < as_of), len(names)),
-            "expected_late": _expected_late(placed, codes, now, len(names), expected_late),
-        }
-    )
+    kind = pd.Series([unit] * len(names), dtype="str")
+    unit_names = pd.Series(np.asarray(names, dtype=object), dtype="str")
+    counted = _counted_now(placed, codes, now, len(names), as_of)
+    frame = pd.DataFrame({"as_of": np.int64(as_of), "unit_kind": kind, "unit": unit_names, **counted})
+    frame["expected_late"] = _expected_late(placed, codes, now, len(names), expected_late)
     past = _Past.of(codes, since, until, len(names), as_of)
     usual = past.quantiles(past.backlog, past.settled, [0.5, _TAIL, 1.0 - _TAIL])
     frame["usual_backlog"], frame["usual_low"], frame["usual_high"] = usual
@@ -153,15 +147,7 @@ def pressure(
     opened, closed = _weekly_flows(placed, codes, len(names), as_of, time_zone, working_days)
     for figures in (_backlog_days(frame["backlog"].to_numpy(), closed, past), _flow_ratio(opened, closed, past)):
         frame = frame.assign(**figures)
-    late = late_soon(placed, codes, now, len(names), as_of, expected_late, _TAIL)
-    frame = frame.assign(
-        due_14d=late.due.astype(np.int64),
-        late_14d=late.expected,
-        late_14d_low=late.low,
-        late_14d_high=late.high,
-        late_14d_usual_low=late.usual_low,
-        late_14d_usual_high=late.usual_high,
-    )
+    frame = frame.assign(**_late_soon(placed, codes, now, len(names), as_of, expected_late))
     nowhere = known[known[unit].isna()]
     frame.attrs["cases_without_unit"] = int((_open_spans(nowhere)[1] >= as_of).sum())
     frame.attrs["open_cases_not_scored"] = _not_scored(placed, now, expected_late)
@@ -185,6 +171,28 @@ def _open_spans(cases: pd.DataFrame) -> tuple[Ints, Ints]:
 
 def _tally(codes: Ints, chosen: NDArray[np.bool_], n_units: int) -> Ints:
     return np.bincount(codes[chosen], minlength=n_units).astype(np.int64)
+
+
+def _counted_now(
+    placed: pd.DataFrame, codes: Ints, now: NDArray[np.bool_], n_units: int, as_of: int
+) -> dict[str, Ints]:
+    late = now & (placed["due_at"].to_numpy() < as_of)
+    flows = _flows(placed, codes, n_units, as_of)
+    return {"backlog": _tally(codes, now, n_units), **flows, "overdue": _tally(codes, late, n_units)}
+
+
+def _late_soon(
+    placed: pd.DataFrame,
+    codes: Ints,
+    now: NDArray[np.bool_],
+    n_units: int,
+    as_of: int,
+    expected_late: pd.Series | None,
+) -> dict[str, NDArray[Any]]:
+    late = late_soon(placed, codes, now, n_units, as_of, expected_late, _TAIL)
+    ends = {"": "expected", "_low": "low", "_high": "high", "_usual_low": "usual_low", "_usual_high": "usual_high"}
+    told: dict[str, NDArray[Any]] = {f"late_14d{end}": getattr(late, name) for end, name in ends.items()}
+    return {"due_14d": late.due.astype(np.int64), **told}
 
 
 def _flows(placed: pd.DataFrame, codes: Ints, n_units: int, as_of: int) -> dict[str, Ints]:

@@ -1,4 +1,6 @@
-"""Tails and quantiles of over-dispersed counts for very many series: as in `distribution`, evaluated where needed only.
+"""Tails and quantiles of over-dispersed counts for very many series, evaluated where needed only.
+
+Negative binomial by mean and variance, Poisson where they agree; `distribution` has what is made of these.
 
 The quantile is looked for around an expansion by skewness and kurtosis (Cornish and Fisher 1938), which is seldom off
 by more than one; every answer is checked by the exact tail on both its sides.
@@ -15,10 +17,21 @@ from scipy import special
 
 Floats = NDArray[np.float64]
 
-_NEARLY_POISSON: Final = 1e-9  # as in `distribution`
+# A negative binomial with a variance this close above its mean is a Poisson to every digit that matters, while its
+# size parameter, mean² / (variance - mean), runs out of floating point.
+_NEARLY_POISSON: Final = 1e-9
 _RUNAWAY: Final = 1e9
 # A variance beyond this many times the mean is left to the search alone: the expansion no longer helps.
 _WILD: Final = 1e6
+
+
+def sizes(mean: Floats, variance: Floats) -> tuple[Floats, NDArray[np.bool_]]:
+    """Size parameter of the negative binomial, and where it is one; elsewhere infinite, a Poisson law is meant."""
+    with np.errstate(divide="ignore", invalid="ignore"):
+        excess = variance - mean
+        spread = (excess > _NEARLY_POISSON * mean) & (mean > 0.0) & np.isfinite(variance)
+        size = np.where(spread, mean**2 / np.where(spread, excess, 1.0), math.inf)
+    return size, spread
 
 
 def upper_tail(observed: Floats, mean: Floats, variance: Floats) -> Floats:
@@ -30,7 +43,7 @@ def upper_tail(observed: Floats, mean: Floats, variance: Floats) -> Floats:
     tail[unknown] = np.nan
     some = (observed > 0.0) & ~unknown
     with np.errstate(divide="ignore", invalid="ignore"):
-        size, spread = _size(mean, variance)
+        size, spread = sizes(mean, variance)
         rows = np.flatnonzero(some & ~spread)
         tail[rows] = special.gammainc(observed[rows], mean[rows])
         rows = np.flatnonzero(some & spread)
@@ -48,7 +61,7 @@ def smallest_count(probability: float, mean: Floats, variance: Floats) -> Floats
     known = np.flatnonzero((mean < _RUNAWAY) & (variance < _RUNAWAY**2) & (mean >= 0.0))
     answer = np.full(len(mean), np.nan)
     with np.errstate(divide="ignore", invalid="ignore", over="ignore"):
-        size, spread = _size(mean[known], variance[known])
+        size, spread = sizes(mean[known], variance[known])
         answer[known] = _search(probability, mean[known], variance[known], size, spread)
     return answer.reshape(shape)
 
@@ -98,11 +111,3 @@ def _guess(probability: float, mean: Floats, variance: Floats) -> Floats:
     # Where the tail is far from normal the expansion turns round; the mean is then as good a place to begin.
     sound = np.isfinite(guess) & (guess <= mean + (abs(z) + 4.0) * 2.0 * sd) & (factor < _WILD)
     return np.maximum(np.where(sound, guess, np.floor(mean)), 0.0)
-
-
-def _size(mean: Floats, variance: Floats) -> tuple[Floats, NDArray[np.bool_]]:
-    """Size parameter of the negative binomial, and where it is one; elsewhere a Poisson law is meant."""
-    excess = variance - mean
-    spread = (excess > _NEARLY_POISSON * mean) & (mean > 0.0) & np.isfinite(variance)
-    size = np.where(spread, mean**2 / np.where(spread, excess, 1.0), math.inf)
-    return size, spread

@@ -15,12 +15,11 @@ from typing import Final
 import numpy as np
 import pandas as pd
 
-from data.errors import FileFormatError, InputError, NotEnoughDataError, UsageError
+from data.errors import InputError, NotEnoughDataError, UsageError
+from models.signals.csv_table import missing_emptied, read_text_table, refuse_rows
 from models.signals.nowcast.triangle import ReportingTriangle
 
-_MISSING: Final = ("", "NA", "NaN", "nan", "null", "NULL", "None")
 _DELAY: Final = re.compile(r"(?:X|d|delay_?)?(\d+)")
-_ROWS_NAMED: Final = 5
 _LARGEST: Final = 2**53
 # Reports of more periods than this are a date typed wrongly rather than a past.
 _MOST_PERIODS: Final = 40_000
@@ -55,8 +54,10 @@ def read_reports(
     if period is not None and period < 1:
         raise UsageError(f"A period must be at least one day; it is {period}.")
     day = None if now is None else _one_day(now)
-    frame = _read(path)
-    text = frame.map(lambda value: "" if value.strip() in _MISSING else value.strip())
+    frame = read_text_table(path)
+    if frame.empty:
+        raise InputError(f"{path.name}: expected rows of reports; there are none.")
+    text = missing_emptied(frame)
     delays = {int(found.group(1)): name for name in frame.columns if (found := _DELAY.fullmatch(name))}
     if {"event_date", "report_date"} <= set(frame.columns):
         return _from_list(text, path.name, day, longest, period or 1)
@@ -67,27 +68,6 @@ def read_reports(
             "a column for every delay from X0 on, at least two; there is neither."
         )
     return _from_triangle(text, path.name, day, dates, [delays[delay] for delay in range(len(delays))], longest, period)
-
-
-def _read(path: Path) -> pd.DataFrame:
-    if not path.is_file():
-        raise FileFormatError(f"{path.name}: expected a CSV file; there is no such file.")
-    try:
-        frame = pd.read_csv(path, dtype=str, keep_default_na=False, encoding="utf-8-sig")
-    except (pd.errors.EmptyDataError, pd.errors.ParserError, UnicodeDecodeError) as error:
-        raise FileFormatError(
-            f"{path.name}: expected a CSV file in UTF-8 with a header and rows of equal length; it cannot be read so."
-        ) from error
-    if not isinstance(frame.index, pd.RangeIndex):
-        # Of a table with more fields than names, the names would silently go to the wrong fields.
-        raise FileFormatError(
-            f"{path.name}: expected as many fields in every row as names in the header; the rows have more. Look for "
-            "commas at the end of rows, or for names that are missing."
-        )
-    frame.columns = [str(column).strip() for column in frame.columns]
-    if frame.empty:
-        raise InputError(f"{path.name}: expected rows of reports; there are none.")
-    return frame
 
 
 def _one_day(text: str) -> int:
@@ -101,10 +81,10 @@ def _from_list(
     text: pd.DataFrame, name: str, now: int | None, longest: int | None, period: int
 ) -> dict[str, ReportingTriangle]:
     rows = pd.DataFrame({"event": _dates(text, name, "event_date"), "report": _dates(text, name, "report_date")})
-    _refuse(name, "report_date", rows["report"] < rows["event"], "expected a date not before event_date.")
+    refuse_rows(name, "report_date", rows["report"] < rows["event"], "expected a date not before event_date.")
     rows["n"] = _counts(text, name, "n") if "n" in text.columns else 1.0
     rows["series"] = text["series"] if "series" in text.columns else "all"
-    _refuse(name, "series", rows["series"] == "", "expected a name.")
+    refuse_rows(name, "series", rows["series"] == "", "expected a name.")
     day = int(rows["report"].max()) if now is None else now
     rows = rows[(rows["report"] <= day) & (rows["event"] <= day)]
     if rows.empty:
@@ -146,9 +126,9 @@ def _from_triangle(
     start = _dates(text, name, dates)
     values = np.column_stack([_counts(text, name, column).to_numpy(float) for column in delays])
     series = text["series"] if "series" in text.columns else pd.Series("all", index=text.index)
-    _refuse(name, "series", series == "", "expected a name.")
+    refuse_rows(name, "series", series == "", "expected a name.")
     twice = pd.DataFrame({"series": series, "date": start}).duplicated()
-    _refuse(name, dates, twice, "the same series has a row for this date already; add them up before.")
+    refuse_rows(name, dates, twice, "the same series has a row for this date already; add them up before.")
     step = period or _step(start, series)
     day = int(start.max()) if now is None else now
     found = {}
@@ -196,7 +176,7 @@ def _step(start: pd.Series, series: pd.Series) -> int:
 
 def _dates(text: pd.DataFrame, name: str, column: str) -> pd.Series:
     read = pd.to_datetime(text[column], format="%Y-%m-%d", errors="coerce")
-    _refuse(name, column, read.isna(), "expected a date as YYYY-MM-DD.")
+    refuse_rows(name, column, read.isna(), "expected a date as YYYY-MM-DD.")
     return _days(read)
 
 
@@ -214,14 +194,5 @@ def _counts(text: pd.DataFrame, name: str, column: str) -> pd.Series:
     bad = (text[column] != "") & ~(np.isfinite(values) & (values.abs() < _LARGEST) & (values % 1 == 0))
     if column == "n":
         bad |= text[column] == ""
-    _refuse(name, column, bad, "expected a whole number; a negative one takes reports back.")
+    refuse_rows(name, column, bad, "expected a whole number; a negative one takes reports back.")
     return values
-
-
-def _refuse(name: str, column: str, bad: pd.Series, expected: str) -> None:
-    rows: Sequence[int] = (np.flatnonzero(bad.to_numpy()) + 1).tolist()
-    if not rows:
-        return
-    named = ", ".join(str(row) for row in rows[:_ROWS_NAMED]) + (", …" if len(rows) > _ROWS_NAMED else "")
-    where = f"row {named}" if len(rows) == 1 else f"{len(rows):,} rows: {named}"
-    raise InputError(f"{name}: column '{column}', {where}: {expected}")

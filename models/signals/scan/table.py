@@ -17,7 +17,8 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from data.errors import FileFormatError, InputError, NotEnoughDataError
+from data.errors import InputError, NotEnoughDataError
+from models.signals.csv_table import missing_emptied, read_text_table, refuse_rows
 from models.signals.scan.standardise import person_time
 from models.signals.scan.zones import Geometry
 
@@ -27,10 +28,8 @@ Unit = Literal["auto", "day", "week", "month", "year"]
 
 _PLACE: Final = ("place", "area", "series", "id")
 _COUNT: Final = ("n", "cases", "count")
-_MISSING: Final = ("", "NA", "NaN", "nan", "null", "NULL", "None")
 _FREQUENCY: Final = {"day": "D", "week": "W-SUN", "month": "M", "year": "Y"}
 _DAYS: Final = ("MON", "TUE", "WED", "THU", "FRI", "SAT", "SUN")
-_ROWS_NAMED: Final = 5
 # A scan of more steps than this would be of the wrong unit.
 _MOST_STEPS: Final = 20_000
 _LARGEST: Final = 2**53
@@ -66,8 +65,8 @@ def read_places(path: Path) -> PlaceTable:
     """Read the places; refuses places that come twice, and coordinates that some places lack."""
     frame = _read(path)
     column = _column(frame, _PLACE, path.name)
-    _refuse(path.name, column, frame[column] == "", "expected the name of a place.")
-    _refuse(path.name, column, frame[column].duplicated(), "the place has a row already; keep one.")
+    refuse_rows(path.name, column, frame[column] == "", "expected the name of a place.")
+    refuse_rows(path.name, column, frame[column].duplicated(), "the place has a row already; keep one.")
     frame = frame.sort_values(column)
     coordinates, geometry = None, "plane"
     for first, second, kind in (("lat", "lon", "earth"), ("latitude", "longitude", "earth"), ("x", "y", "plane")):
@@ -117,7 +116,7 @@ def read_cases(
     name, frame = path.name, _read(path)
     column, count = _column(frame, _PLACE, name), _column(frame, _COUNT, name)
     number = {place: i for i, place in enumerate(places)}
-    _refuse(name, column, ~frame[column].isin(number), "expected one of the places in the table of places.")
+    refuse_rows(name, column, ~frame[column].isin(number), "expected one of the places in the table of places.")
     n = _numbers(frame[count], name, count, "a whole number from 0 on", least=0.0, whole=True)
     dated = "date" in frame.columns
     when = _dates(frame["date"], name, "date")[0] if dated else None
@@ -172,7 +171,7 @@ def read_populations(path: Path, places: Sequence[str], cases: CaseTable) -> Flo
     name, frame = path.name, _read(path)
     column = _column(frame, _PLACE, name)
     number = {place: i for i, place in enumerate(places)}
-    _refuse(name, column, ~frame[column].isin(number), "expected one of the places in the table of places.")
+    refuse_rows(name, column, ~frame[column].isin(number), "expected one of the places in the table of places.")
     people = _numbers(frame[_column(frame, ("population",), name)], name, "population", "a number from 0 on", least=0.0)
     strata = {one: i for i, one in enumerate(cases.strata)}
     stratum = np.zeros(len(frame), dtype=np.int64)
@@ -254,7 +253,7 @@ def _dates(text: pd.Series, name: str, column: str) -> tuple[pd.DatetimeIndex, F
     full = [one + ["1"] * (3 - len(one)) for one in parts]
     joined = pd.Series(["-".join(part.zfill(2) for part in one) for one in full], index=text.index)
     read = pd.to_datetime(joined, format="%Y-%m-%d", errors="coerce")
-    _refuse(name, column, read.isna(), "expected a date as YYYY, YYYY-MM or YYYY-MM-DD.")
+    refuse_rows(name, column, read.isna(), "expected a date as YYYY, YYYY-MM or YYYY-MM-DD.")
     days = ((read - pd.Timestamp(0)) // pd.Timedelta(days=1)).to_numpy(dtype=np.float64)
     length = pd.Series([len(one) for one in parts], index=text.index)
     middle_of_year = pd.to_datetime({"year": read.dt.year, "month": 7, "day": 1})
@@ -278,18 +277,10 @@ def _whole(text: str, option: str) -> int:
 
 
 def _read(path: Path) -> pd.DataFrame:
-    if not path.is_file():
-        raise FileFormatError(f"{path.name}: expected a CSV file; there is no such file.")
-    try:
-        frame = pd.read_csv(path, dtype=str, keep_default_na=False, encoding="utf-8-sig")
-    except (pd.errors.EmptyDataError, pd.errors.ParserError, UnicodeDecodeError) as error:
-        raise FileFormatError(
-            f"{path.name}: expected a CSV file in UTF-8 with a header and rows of equal length; it cannot be read so."
-        ) from error
+    frame = read_text_table(path)
     if frame.empty:
         raise InputError(f"{path.name}: expected rows; there are none.")
-    frame.columns = [str(column).strip() for column in frame.columns]
-    return frame.map(lambda value: "" if value.strip() in _MISSING else value.strip())
+    return missing_emptied(frame)
 
 
 def _column(frame: pd.DataFrame, names: Sequence[str], file: str) -> str:
@@ -308,14 +299,5 @@ def _numbers(
         bad |= values < least
     if whole:
         bad |= values % 1 != 0
-    _refuse(file, column, bad, f"expected {expected}.")
+    refuse_rows(file, column, bad, f"expected {expected}.")
     return np.asarray(values, dtype=np.float64)
-
-
-def _refuse(file: str, column: str, bad: pd.Series, expected: str) -> None:
-    rows = np.sort(bad.index.to_numpy()[bad.to_numpy()] + 1).tolist()
-    if not rows:
-        return
-    named = ", ".join(str(row) for row in rows[:_ROWS_NAMED]) + (", …" if len(rows) > _ROWS_NAMED else "")
-    where = f"row {named}" if len(rows) == 1 else f"{len(rows):,} rows: {named}"
-    raise InputError(f"{file}: column '{column}', {where}: {expected}")

@@ -113,19 +113,8 @@ def scan_counts(
         scanned += 1
         if areas not in made:
             made[areas] = _zones(areas, neighbours, coordinates, geometry, nearest, largest_share)
-        mean = expected[:, series].T
-        with np.errstate(divide="ignore"):
-            size = np.where(spread[:, series].T > 1.0, mean / np.maximum(spread[:, series].T - 1.0, 0.0), np.inf)
-        null = NegativeBinomialNull(
-            counts.matrix[-weeks:, series].T,
-            mean,
-            # Where nothing is expected nothing is drawn, whatever the size.
-            size=np.where(mean > 0.0, size, np.inf),
-            level_variance=level[series],
-            by_score=False,
-        )
         result = scan(
-            null,
+            _null(counts.matrix[-weeks:, series].T, expected[:, series].T, spread[:, series].T, level[series]),
             made[areas],
             alive_windows(weeks, weeks),
             places=areas,
@@ -150,6 +139,15 @@ def _checked(counts: WeeklyCounts, expected: Floats) -> int:
             f"weeks; got {expected.shape}."
         )
     return weeks
+
+
+def _null(observed: NDArray[np.int64], mean: Floats, spread: Floats, level_variance: Floats) -> NegativeBinomialNull:
+    """Counts of one category as they come without a cluster; (n_areas, n_weeks), `level_variance` (n_areas,)."""
+    with np.errstate(divide="ignore"):
+        size = np.where(spread > 1.0, mean / np.maximum(spread - 1.0, 0.0), np.inf)
+    # Where nothing is expected nothing is drawn, whatever the size.
+    size = np.where(mean > 0.0, size, np.inf)
+    return NegativeBinomialNull(observed, mean, size=size, level_variance=level_variance, by_score=False)
 
 
 def _zones(

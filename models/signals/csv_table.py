@@ -1,0 +1,63 @@
+"""Tables that people bring along as CSV: read as text, and refused by the rows that cannot be used."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Final
+
+import numpy as np
+import pandas as pd
+
+from data.errors import FileFormatError, InputError
+
+_MISSING: Final = ("", "NA", "NaN", "nan", "null", "NULL", "None")
+_ROWS_NAMED: Final = 5
+
+
+def read_text_table(path: Path) -> pd.DataFrame:
+    """Read a CSV file as it stands: every field is text, the names of columns are without spaces around them.
+
+    Raises
+    ------
+    FileFormatError
+        If there is no such file, or it is no CSV in UTF-8 with rows as long as its header.
+    """
+    if not path.is_file():
+        raise FileFormatError(f"{path.name}: expected a CSV file; there is no such file.")
+    try:
+        frame = pd.read_csv(path, dtype=str, keep_default_na=False, encoding="utf-8-sig")
+    except (pd.errors.EmptyDataError, pd.errors.ParserError, UnicodeDecodeError) as error:
+        raise FileFormatError(
+            f"{path.name}: expected a CSV file in UTF-8 with a header and rows of equal length; it cannot be read so."
+        ) from error
+    if not isinstance(frame.index, pd.RangeIndex):
+        # Of a table with more fields than names, the names would silently go to the wrong fields.
+        raise FileFormatError(
+            f"{path.name}: expected as many fields in every row as names in the header; the rows have more. Look for "
+            "commas at the end of rows, or for names that are missing."
+        )
+    frame.columns = [str(column).strip() for column in frame.columns]
+    return frame
+
+
+def missing_emptied(frame: pd.DataFrame) -> pd.DataFrame:
+    """The same table without spaces around its fields; what stands for a missing value is empty."""
+    return frame.map(lambda value: "" if value.strip() in _MISSING else value.strip())
+
+
+def refuse_rows(file: str, column: str, bad: pd.Series, expected: str) -> None:
+    """Refuse a file for its bad rows, if there are any; they are named by number, counted from 1, and never quoted.
+
+    `bad` has the rows' places in the file, from 0 on, as its index.
+
+    Raises
+    ------
+    InputError
+        If a row is bad.
+    """
+    rows = (np.sort(bad.index.to_numpy()[bad.to_numpy()]) + 1).tolist()
+    if not rows:
+        return
+    named = ", ".join(str(row) for row in rows[:_ROWS_NAMED]) + (", …" if len(rows) > _ROWS_NAMED else "")
+    where = f"row {named}" if len(rows) == 1 else f"{len(rows):,} rows: {named}"
+    raise InputError(f"{file}: column '{column}', {where}: {expected}")
