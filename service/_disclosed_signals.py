@@ -10,10 +10,13 @@ import pandas as pd
 from data.errors import UsageError
 from models.signals.counts import ALL
 from models.signals.detect import window_weeks
+from service._disclosed_before import kept_apart
 from service._disclosure_rules import suppressed
 
 # With the expected count, or a good guess of it, a p-value gives the observed count back.
 SIGNAL_FIGURES: Final = ("observed", "expected", "lower", "upper", "p_value", "q_value")
+_WEEK_COLUMNS: Final = ("area", "category", "week", "observed")
+_COUNTED: Final = ["area", "week", "category", "observed"]
 WEEK: Final = 7 * 86_400
 WINDOW: Final = 28 * 86_400
 
@@ -22,7 +25,13 @@ Series = tuple[str, str]  # area and type of problem
 
 
 def disclose_signals(
-    signals: pd.DataFrame, pressure: pd.DataFrame, *, parent: Parents, minimum: int = 10
+    signals: pd.DataFrame,
+    pressure: pd.DataFrame,
+    *,
+    parent: Parents,
+    minimum: int = 10,
+    earlier: pd.DataFrame | None = None,
+    weeks: pd.DataFrame | None = None,
 ) -> pd.DataFrame:
     """Withhold the figures of weak signals that are small or would give a small one away.
 
@@ -39,11 +48,11 @@ def disclose_signals(
 
     - no signal within it, of the same type of problem or of a group that it has a type in common with, shows its
       figures: a town never stands beside its villages;
-    - what else was shown to come in there leaves room for all of it elsewhere, whichever of its parts one looks
-      at: the shown inflows of its parts, less the largest of them and less all shown signals within, are at least
-      as many. Then no part is known to hold any of it;
-    - what such sums over all of the 28 days leave over of a shown inflow within is nothing, or at least `minimum`:
-      where only one type is left, it is of that.
+    - what else was shown to come in there leaves room for all of it elsewhere, whichever area or sum of areas within
+      it one looks at: the shown inflows of its parts, less those of the largest such one and less all shown signals
+      within, are at least as many. Then no part is known to hold any of it;
+    - what such sums over all of the 28 days leave over of a shown inflow within, or of its own, is nothing, or at
+      least `minimum`: where only one type is left, it is of that.
 
     A group of types never stands beside one of its types.
 
@@ -53,10 +62,16 @@ def disclose_signals(
         All signals that can be seen together, of any weeks. `category_group` may be missing; so may `method`, and
         every window then counts as one week.
     pressure : DataFrame
-        What `disclose_pressure` returned for the same as-of.
+        What `disclose_pressure` returned for the same as-of. The row of an area with others in it is of the cases
+        on that area itself.
     parent : mapping of area to parent
     minimum : int
         The smallest count that is shown.
+    earlier : DataFrame
+        The signals of as-ofs before this one, whose pages somebody may have kept, with the columns of `signals`; see
+        `service._disclosed_before`. None: this is the first release.
+    weeks : DataFrame
+        The counts of the weeks behind the signals, undisclosed; needed beside `earlier`.
 
     Returns
     -------
@@ -73,13 +88,19 @@ def disclose_signals(
     _check(signals, pressure)
     observed = signals["observed"].astype("Int64")
     large = observed.ge(minimum).fillna(False).astype(bool)
-    above = Tree(parent, signals)
+    before = signals.iloc[:0] if earlier is None else earlier
+    above = Tree(parent, signals, before)
+    if len(before):
+        large &= kept_apart(
+            signals, before, pd.DataFrame(columns=_WEEK_COLUMNS) if weeks is None else weeks, above, minimum
+        )
+    told = before[before["observed"] >= minimum]
     begin = _begin(pressure)
     sums = signals["area"].isin(above.inner)
-    inflow = pressure.set_index("unit")["inflow_28d"].dropna().astype("int64")
-    shown = _of_single_areas(signals, large & ~sums, above, inflow, minimum, begin)
+    inflow = pressure.set_index("unit")["inflow_28d"].astype("Int64")
+    shown = _of_single_areas(signals, large & ~sums, above, inflow.dropna().astype("int64"), minimum, begin, told)
     for area in above.finest_first(signals.loc[sums, "area"].unique().tolist()):
-        shown |= _of_sum(signals, large & signals["area"].eq(area), shown, area, above, inflow, minimum, begin)
+        shown |= _of_sum(signals, large & signals["area"].eq(area), shown, area, above, inflow, minimum, begin, told)
     result = signals.assign(observed=observed)
     for column in SIGNAL_FIGURES:
         result[column] = result[column].where(shown)
@@ -90,11 +111,13 @@ def disclose_signals(
 class Tree:
     """Which areas lie in which, and which types in which group; `ALL` holds every area."""
 
-    def __init__(self, parent: Parents, signals: pd.DataFrame) -> None:
+    def __init__(self, parent: Parents, *signals: pd.DataFrame) -> None:
         self._parent = parent
         self.inner = {ALL, *(above for above in parent.values() if above is not None)}
-        grouped = signals.dropna(subset=["category_group"]) if "category_group" in signals else signals.iloc[:0]
-        self._group = dict(zip(grouped["category"], grouped.get("category_group", []), strict=True))
+        self._group: dict[str, str] = {}
+        for frame in reversed([one for one in signals if "category_group" in one]):
+            grouped = frame.dropna(subset=["category_group"])
+            self._group |= dict(zip(grouped["category"], grouped["category_group"], strict=True))
 
     def above(self, area: str) -> list[str]:
         """The areas that an area lies in, the nearest first; `ALL` last."""
@@ -139,11 +162,17 @@ def beside(signals: pd.DataFrame, rows: pd.Series, tree: Tree) -> pd.Series:
 
 
 def _of_single_areas(
-    signals: pd.DataFrame, large: pd.Series, tree: Tree, inflow: pd.Series, minimum: int, begin: int
+    signals: pd.DataFrame,
+    large: pd.Series,
+    tree: Tree,
+    inflow: pd.Series,
+    minimum: int,
+    begin: int,
+    told: pd.DataFrame,
 ) -> pd.Series:
     shown = large & signals["area"].isin(inflow.index)
     shown &= ~beside(signals, shown, tree)
-    counted = _counted(signals, shown, begin).groupby(level="area").sum()
+    counted = _counted(signals, shown, begin, told[told["area"].isin(inflow.index)]).groupby(level="area").sum()
     # That rest bounds every other problem type there.
     rest = inflow.reindex(counted.index) - counted.astype("int64")
     return shown & ~signals["area"].isin(rest.index[rest < minimum])
@@ -158,22 +187,43 @@ def _of_sum(
     inflow: pd.Series,
     minimum: int,
     begin: int,
+    told: pd.DataFrame,
 ) -> pd.Series:
     """The signals of one sum of areas that may be shown beside those shown already: all that can be, or none."""
     candidates = large & ~beside(signals, shown, tree)
     candidates &= ~beside(signals, candidates, tree)
     if not candidates.any():
         return candidates
-    parts = inflow[[one not in tree.inner and area in tree.above(str(one)) for one in inflow.index]]
+    rows = inflow[tree.within(inflow.index.to_series(), area)]
     inside = (shown | candidates) & tree.within(signals["area"], area)
-    claimed = int(_counted(signals, inside, None).sum())
-    room = int(parts.sum()) - max(int(parts.max()), minimum) if len(parts) else 0
-    if claimed > room or _leaves_little(signals[shown | candidates], area, tree, parts, minimum, begin):
+    claimed = int(_counted(signals, inside, None, told[tree.within(told["area"], area)]).sum())
+    if claimed > _room(rows, area, tree, minimum) or _leaves_little(
+        signals[shown | candidates], area, tree, rows.dropna(), minimum, begin
+    ):
         return candidates & False
     return candidates
 
 
-def _leaves_little(signals: pd.DataFrame, area: str, tree: Tree, parts: pd.Series, minimum: int, begin: int) -> bool:
+def _room(rows: pd.Series, area: str, tree: Tree, minimum: int) -> int:
+    """Inflow shown within an area, whichever single one or sum of them is left out.
+
+    `rows`: the inflows of the area and those in it, null where withheld. The row of an area with others in it counts
+    for nothing: it is of the cases on the area itself, and of how many of its parts is not asked here.
+    """
+    names = rows.index.to_series()
+    parts = rows[~names.isin(tree.inner)].dropna()
+    if parts.empty:
+        return 0
+    largest = max(int(parts.max()), minimum)
+    for one in {above for name in names for above in (name, *tree.above(name))} & tree.inner:
+        held = tree.within(names, one)
+        # What holds all of it is the area itself under another name.
+        if area in tree.above(one) and not held.all():
+            largest = max(largest, int(parts[held.reindex(parts.index)].sum()))
+    return int(parts.sum()) - largest
+
+
+def _leaves_little(signals: pd.DataFrame, area: str, tree: Tree, rows: pd.Series, minimum: int, begin: int) -> bool:
     """Whether somewhere within, inflow is left over that no shown type explains, and less than the minimum of it.
 
     Where but one type is not shown, all of that is known to be of it. Only windows that span the 28 days say so.
@@ -183,18 +233,31 @@ def _leaves_little(signals: pd.DataFrame, area: str, tree: Tree, parts: pd.Serie
     weeks = signals["method"].map(lambda method: window_weeks(str(method))).astype("int64")
     spanning = (signals["week"] - (weeks - 1) * WEEK <= begin) & (signals["week"] + WEEK >= begin + WINDOW)
     named = signals[spanning]
-    inner = {one for part in parts.index for one in (str(part), *tree.above(str(part))) if area in tree.above(one)}
-    for one in inner:
-        held = parts[tree.within(parts.index.to_series(), one)].sum()
+    names = rows.index.to_series()
+    for one in {one for name in names for one in (name, *tree.above(name)) if area in (one, *tree.above(one))}:
+        held = tree.within(names, one)
         reach = tree.within(named["area"], one) | named["area"].isin(tree.above(one))
-        if 0 < held - named.loc[reach, "observed"].sum() < minimum:
-            return True
+        observed = int(named.loc[reach, "observed"].sum())
+        # With the cases on areas that have others in them, and without.
+        for inflows in (rows[held], rows[held & ~names.isin(tree.inner)]):
+            if 0 < int(inflows.sum()) - observed < minimum:
+                return True
     return False
 
 
-def _counted(signals: pd.DataFrame, rows: pd.Series, begin: int | None) -> pd.Series:
-    """Cases of those rows by area; one week of one problem type may be flagged at several as-ofs: the same cases."""
+def _counted(signals: pd.DataFrame, rows: pd.Series, begin: int | None, told: pd.DataFrame) -> pd.Series:
+    """Cases of those rows, and of what earlier releases told, by area; one week of one problem type may be flagged at
+    several as-ofs: the same cases. `begin`: only weeks that end after it; None: of rows all, of what was told before
+    those of the 28 days before the newest.
+    """
+    since = begin
+    if since is None and len(signals):
+        since = int(signals["week"].max()) + WEEK - WINDOW
     kept = signals[rows] if begin is None else signals[rows & (signals["week"] + WEEK > begin)]
+    if len(told) and since is not None:
+        kept = pd.concat(
+            [kept[_COUNTED], told.loc[told["week"] + WEEK > since, _COUNTED].astype(kept[_COUNTED].dtypes)]
+        )
     return kept.groupby(["area", "week", "category"])["observed"].max()
 
 

@@ -12,7 +12,8 @@ A week's count is shown if
 - it lies in no window of a shown signal of a wider area, or of the group of its type;
 - it does not lie within the 28 days of the inflow, other than in the window of its own shown signal, if its area is a
   sum of areas, or shows the figures of any signal, or lies within an area that does: small counts hide among inflows
-  less what is shown of them.
+  less what is shown of them;
+- no earlier release could have shown what it is a part of, or what is part of it (`service._disclosed_before`).
 
 Band and expectation of a week are computed from its past counts and fall with it.
 """
@@ -26,15 +27,22 @@ import pandas as pd
 
 from data.errors import UsageError
 from models.signals.detect import window_weeks
+from service._disclosed_before import told_by_kin
 from service._disclosed_signals import WEEK, WINDOW, Series, Tree, beside, series_of
 
 _FIGURES: Final = ("observed", "expected", "lower", "upper")
 _NEEDED: Final = ("area", "category", "week", *_FIGURES, "alarm", "area_reports", "as_of")
 _SERIES: Final = ["area", "category"]
+_WINDOWS: Final = [*_SERIES, "week", "method", "observed"]
 
 
 def disclose_weeks(
-    weeks: pd.DataFrame, signals: pd.DataFrame, *, parent: Mapping[str, str | None], minimum: int
+    weeks: pd.DataFrame,
+    signals: pd.DataFrame,
+    *,
+    parent: Mapping[str, str | None],
+    minimum: int,
+    earlier: pd.DataFrame | None = None,
 ) -> pd.DataFrame:
     """Withhold the weeks of `data.tables.signal_week` that must not leave.
 
@@ -46,6 +54,7 @@ def disclose_weeks(
         What `disclose_signals` returned for the same as-of.
     parent : mapping of area to parent
     minimum : the smallest count that is shown
+    earlier : the signals of as-ofs before this one, whose pages somebody may have kept; None: this is the first release
 
     Returns
     -------
@@ -65,13 +74,18 @@ def disclose_weeks(
     if (observed > weeks["area_reports"]).any():
         raise UsageError("a series has more reports in a week than its area; compute the signals again.")
     shown = recorded & (observed >= minimum)
-    tree = Tree(parent, signals)
+    before = signals.iloc[:0] if earlier is None else earlier
+    tree = Tree(parent, signals, before)
+    windows = signals[_WINDOWS]
+    if len(before):
+        shown &= ~told_by_kin(weeks, before, tree)
+        windows = pd.concat([windows, before.loc[before["observed"] >= minimum, _WINDOWS].astype(windows.dtypes)])
     shown &= ~_beside_a_signal(weeks, signals, tree) & ~_within_the_inflow(weeks, signals, tree)
     shown &= ~beside(weeks, shown, tree)
-    shown &= _windows_whole(weeks, shown, signals)
+    shown &= _windows_whole(weeks, shown, windows)
     # Withholding only adds to what remains of a week, so this comes last, and once is enough but for whole windows.
     while not (kept := shown & _rest_is_large(weeks, observed.where(shown, 0), minimum)).equals(shown):
-        shown = kept & _windows_whole(weeks, kept, signals)
+        shown = kept & _windows_whole(weeks, kept, windows)
     state = recorded.map({True: "withheld", False: "not_recorded"}).mask(shown, "shown")
     told = weeks.drop(columns="area_reports").assign(state=state.astype("str"))
     for name in _FIGURES:
@@ -87,7 +101,7 @@ def _rest_is_large(weeks: pd.DataFrame, observed: pd.Series, minimum: int) -> pd
 def _windows_whole(weeks: pd.DataFrame, shown: pd.Series, signals: pd.DataFrame) -> pd.Series:
     """False for the weeks of a window that is withheld itself, or of which some week is."""
     whole = pd.Series(data=True, index=weeks.index)
-    for row in signals[[*_SERIES, "week", "method", "observed"]].to_dict("records"):
+    for row in signals[_WINDOWS].to_dict("records"):
         inside = _is(weeks, (row["area"], row["category"])) & _between(weeks, *_window(row))
         if pd.isna(row["observed"]) or not shown[inside].all():
             whole[inside] = False

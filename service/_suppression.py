@@ -179,16 +179,23 @@ def broken_sum(tree: Tree, figures: Figures) -> int | None:
     return None
 
 
-def withhold(tree: Tree, figures: Figures, minimum: int) -> Hidden:
-    """Primary and secondary suppression of one column by itself (rules 1 and 2)."""
+def withhold(tree: Tree, figures: Figures, minimum: int, also: Hidden | None = None) -> Hidden:
+    """Primary and secondary suppression of one column by itself (rules 1 and 2); `also`: withheld in any case."""
     hidden = [figure is None or figure < minimum for figure in figures]
+    if also is not None:
+        hidden = [small or other for small, other in zip(hidden, also, strict=True)]
     # A sum of all that is small itself is on no page.
     protect(tree, hidden, lambda node: _is_wide(tree, Column(figures, hidden), node, minimum))
     return hidden
 
 
 def withhold_parts(
-    tree: Tree, whole: Column, parts: tuple[Figures, Figures], others: Sequence[Figures], minimum: int
+    tree: Tree,
+    whole: Column,
+    parts: tuple[Figures, Figures],
+    others: Sequence[Figures],
+    minimum: int,
+    also: Hidden | None = None,
 ) -> Hidden:
     """Suppress two parts of a whole together, and `others` with them.
 
@@ -197,7 +204,7 @@ def withhold_parts(
     Where the whole is withheld too, it can shrink instead, and nothing more is asked.
     """
     columns = [*parts, *others]
-    alone = [withhold(tree, figures, minimum) for figures in columns]
+    alone = [withhold(tree, figures, minimum, also) for figures in columns]
     # More withheld cells only leave more unseen: the union is safe in each column.
     hidden = [any(flags) for flags in zip(whole.hidden, *alone, strict=True)]
     one, two = (Column(part, hidden) for part in parts)

@@ -1,14 +1,20 @@
-"""What routes are given: the store to answer from, and the language to answer in."""
+"""What routes are given: who asks, the store to answer from, and the language to answer in."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Annotated
+from typing import Annotated, Any
 from zoneinfo import ZoneInfo
 
-from fastapi import Depends, Request
+from fastapi import Depends, Request, Security
+from fastapi.concurrency import run_in_threadpool
+from fastapi.openapi.models import HTTPBearer
+from fastapi.security import SecurityScopes
+from fastapi.security.base import SecurityBase
 
+from service.auth.challenges import not_allowed
+from service.identity import Identity, Scope
 from service.language import Words
 from service.problems import request_words
 from service.reads import Reads, Snapshot
@@ -32,17 +38,68 @@ class Telling:
         return datetime.fromtimestamp(self.snapshot.as_of, self.time_zone)
 
 
-def _reads(request: Request) -> Reads:
+# What routes depend on is `async`, though it awaits next to nothing: the framework hands every other function to a
+# thread, which takes longer than all that is done there.
+
+
+async def _reads(request: Request) -> Reads:
     reads: Reads = request.app.state.reads
     return reads
 
 
+async def _words(request: Request) -> Words:
+    return request_words(request)
+
+
 Source = Annotated[Reads, Depends(_reads)]
-Spoken = Annotated[Words, Depends(request_words)]
+Spoken = Annotated[Words, Depends(_words)]
 
 
-def _telling(reads: Source, words: Spoken) -> Telling:
-    return Telling(reads.current(), words)
+async def _telling(reads: Source, words: Spoken) -> Telling:
+    snapshot = reads.fresh()
+    if snapshot is None:
+        snapshot = await run_in_threadpool(reads.current)
+    return Telling(snapshot, words)
 
 
 Told = Annotated[Telling, Depends(_telling)]
+
+
+class _Identify(SecurityBase):
+    """Who asks, after checking that it may do what the route needs; and how the API describes that."""
+
+    def __init__(self) -> None:
+        self.model = HTTPBearer(
+            bearerFormat="heed_ID_SECRET, or a JWT",
+            description="A key (`heed keys add`), or a token of the identity provider that is configured.",
+        )
+        self.scheme_name = "bearer"
+
+    async def __call__(self, request: Request, needed: SecurityScopes) -> Identity:
+        """Who asks.
+
+        Raises
+        ------
+        UnauthorisedError
+            If nobody known is asking.
+        ForbiddenError
+            If the one who asks may not do this.
+        """
+        identity: Identity = await request.app.state.gate.identity(request)
+        request.state.identity = identity
+        scopes = [Scope(scope) for scope in needed.scopes]
+        if not identity.scopes.issuperset(scopes):
+            raise not_allowed(scopes)
+        return identity
+
+
+identify = _Identify()
+
+
+def allowed(scope: Scope) -> Any:
+    """What a route depends on that needs a scope: `dependencies=[allowed(Scope.AREAS_READ)]`."""
+    return Security(identify, scopes=[scope.value])
+
+
+CaseReader = Annotated[Identity, Security(identify, scopes=[Scope.CASES_READ.value])]
+FiguresReader = Annotated[Identity, Security(identify, scopes=[Scope.AREAS_READ.value])]

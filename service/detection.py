@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
+from functools import partial
 from typing import Final
 
 import pandas as pd
@@ -20,7 +21,7 @@ from models.signals.afterwards import afterwards
 from models.signals.counts import WeeklyCounts
 from models.signals.nowcast import completeness
 from models.signals.traps import prepared_counts
-from models.signals.weeks_behind import weeks_behind
+from models.signals.weeks_behind import WEEKS, weeks_behind
 from service.places import read_places
 from service.training import moment_of, silent
 
@@ -50,9 +51,14 @@ def detect(
     *,
     as_of: int | None = None,
     settings: SignalSettings | None = None,
+    weeks: int = WEEKS,
     progress: Progress = silent,
 ) -> Detected:
-    """Find weak signals and measure pressure, and store both, with the weeks behind the signals."""
+    """Find weak signals and measure pressure, and store both, with the newest `weeks` weeks behind the signals.
+
+    Each of those weeks is judged as if live, as a detection of its own; fewer are faster, and the picture of a signal
+    is shorter then. What is a signal does not depend on them.
+    """
     moment = moment_of(store, as_of)
     replay = Replay.at(store, moment, everything=as_of is None)
     events = replay.events()
@@ -68,9 +74,11 @@ def detect(
     found = detect_signals(counts, settings=settings, parents=parents, groups=groups)
     found = found.assign(as_of=moment, category_group=found["category"].map(groups))
     progress("signals", 1, 2)
-    behind = weeks_behind(counts, found, settings=settings, parents=parents, groups=groups, progress=progress)
+    behind = weeks_behind(
+        counts, found, weeks=weeks, settings=settings, parents=parents, groups=groups, progress=progress
+    )
     measured = _pressure(store, cases, moment, zone)
-    _keep_outcomes(store, counts, moment)
+    _keep_outcomes(store, counts, moment, partial(afterwards, settings=settings, parents=parents, groups=groups))
     # A server takes no truth value for a whole number.
     store.write_signals(found.assign(told=found["told"].astype("int64")), as_of=moment)
     store.write_signal_weeks(behind.assign(as_of=moment), as_of=moment)
@@ -114,7 +122,9 @@ def _expected_late(store: Store, as_of: int) -> pd.Series | None:
     return None if late.empty else late.set_index("case_id")["probability"]
 
 
-def _keep_outcomes(store: Store, counts: WeeklyCounts, moment: int) -> None:
+def _keep_outcomes(
+    store: Store, counts: WeeklyCounts, moment: int, told_later: Callable[[pd.DataFrame, WeeklyCounts], pd.DataFrame]
+) -> None:
     """Write down what the weeks after earlier signals showed, where that can be told for the first time.
 
     The first week of a run that was told stands for the run: a rise of ten weeks is one rise.
@@ -128,6 +138,6 @@ def _keep_outcomes(store: Store, counts: WeeklyCounts, moment: int) -> None:
     onsets = onsets[~onsets["signal_id"].isin(store.read_outcomes()["signal_id"])]
     if onsets.empty:
         return
-    later = afterwards(onsets, counts)["later"]
+    later = told_later(onsets, counts)["later"]
     told = later.isin(["lasted", "faded"])
     store.add_outcomes(onsets.loc[told, ["signal_id", *key]].assign(later=later[told], known_at=moment))

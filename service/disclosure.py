@@ -14,15 +14,18 @@ What it guarantees, for the figures of one release (one as-of) taken together:
 
 What it does not guarantee:
 
-- Against readers who keep many releases. Windows of 28 days that end a day or a week apart overlap, and
-  their difference is made of the cases of single days or weeks. Of two releases exactly 28 days apart a
-  withheld small backlog stays safe, but the net change of an area is known wherever both its backlogs are
-  shown, and it bounds a withheld inflow from below. Withheld areas follow a fixed order, so they do not
-  change places from poll to poll. Release an as-of per week rather than per hour.
+- Against readers who keep the pressure of many releases. Windows of 28 days that end a day or a week apart overlap, and
+  their difference is made of the cases of single days or weeks: in an area with one type of problem a week
+  can be given away by it. Of two releases exactly 28 days apart a withheld small backlog stays safe, but the net change
+  of an area is known wherever both its backlogs are shown, and it bounds a withheld inflow from below. Withheld areas
+  follow a fixed order, so they do not change places from poll to poll. Release an as-of per week rather than per
+  hour. What signals and their weeks say from release to release is kept apart (`_disclosed_before`).
 - Against what a weak signal says by being there. It is always said that a problem type rose, and detection
   asks for some cases before it says so: the count is then at least as many, shown or not.
-- Against figures that leave by another way than this function, and people who know of cases themselves. The
-  figures of an office that serves exactly one area are the figures of that area.
+- Against figures that leave by another way than this function, and people who know of cases themselves. An
+  area that never had a case has no row, and so is seen to have none.
+- For the small figures of offices beside those of areas: where all other offices of an area are known, so is what it
+  has left. Areas are safe beside offices (`published`).
 
 A withheld cell does not say why: it may be small, or stand in for one that is. Word it "withheld: fewer
 than 10, or needed to protect another figure", never as zero, and never as "fewer than 10" alone, which
@@ -34,7 +37,7 @@ audit. Which cell stands in for a small one is decided in `_suppression` in a wa
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from typing import Any, Final
 
 import numpy as np
@@ -105,6 +108,7 @@ def disclose(
     parent: Mapping[str, str | None],
     size: Mapping[str, float] | None = None,
     minimum: int = MINIMUM,
+    also: Mapping[str, Collection[str]] | None = None,
 ) -> pd.DataFrame:
     """Withhold what must not leave: small counts, and enough others that no sum gives a small one back.
 
@@ -124,6 +128,8 @@ def disclose(
         smallest units of a group stand in for any other. Units without a size come last, by code.
     minimum : int
         The smallest count that is shown.
+    also : mapping of count to units
+        Figures that are withheld in any case, whatever they are: another table would give a small one back with them.
 
     Returns
     -------
@@ -152,7 +158,12 @@ def disclose(
     figures = {column: with_total(tree, _counts(frame, column)) for column in rules.counts}
     for column in rules.counts:
         _check_sums(tree, figures[column], column)
-    hidden = _withhold(tree, figures, rules, minimum)
+    units = frame[rules.unit].tolist()
+    forced = {
+        column: [unit in chosen for unit in units] + [False] * (tree.root + 1 - len(units))
+        for column, chosen in (also or {}).items()
+    }
+    hidden = _withhold(tree, figures, rules, minimum, forced)
     return _apply(frame, hidden, rules, minimum)
 
 
@@ -240,13 +251,17 @@ def _check_sums(tree: Tree, figures: Figures, column: str) -> None:
         )
 
 
-def _withhold(tree: Tree, figures: Mapping[str, Figures], rules: Rules, minimum: int) -> dict[str, Hidden]:
+def _withhold(
+    tree: Tree, figures: Mapping[str, Figures], rules: Rules, minimum: int, forced: Mapping[str, Hidden]
+) -> dict[str, Hidden]:
     """Decide for each count which units are withheld, wholes before their parts."""
-    hidden = {column: withhold(tree, figures[column], minimum) for column in rules.free}
+    hidden = {column: withhold(tree, figures[column], minimum, forced.get(column)) for column in rules.free}
     for relation in rules.relations:
         whole = Column(figures[relation.whole], hidden[relation.whole])
         parts, others = _parts(figures, relation)
-        flags = withhold_parts(tree, whole, parts, others, minimum)
+        also = [forced[column] for column in relation.bound if column in forced]
+        together = [any(flags) for flags in zip(*also, strict=True)] if also else None
+        flags = withhold_parts(tree, whole, parts, others, minimum, together)
         hidden |= dict.fromkeys(relation.bound, flags)
     return hidden
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from datetime import datetime
 from functools import lru_cache
 from typing import Final
@@ -10,6 +11,7 @@ from zoneinfo import ZoneInfo
 from babel.dates import format_date, format_datetime, format_time
 from babel.numbers import format_decimal
 
+from models.wording import outcome_of
 from service.language import Words, marked
 from service.places import Kind, Name, Places
 from service.published import Figure
@@ -17,6 +19,8 @@ from service.published import Figure
 _MINUTE: Final = 60
 _HOUR: Final = 3600
 _DAY: Final = 86_400
+# Of a hundredth: what floats are off by makes no interval wider.
+_HAIR: Final = 1e-9
 
 BANDS: Final = {"high": marked("High"), "medium": marked("Medium"), "low": marked("Low")}
 LEVELS: Final = {
@@ -50,6 +54,14 @@ EVENTS: Final = {
     "duplicate": marked("Found to be a duplicate"),
     "amended": marked("Corrected"),
 }
+# As what the office does or leaves undone.
+OUTCOMES: Final = {
+    "late": marked("answered late"),
+    "unresolved": marked("closed without being solved"),
+    "reopened": marked("taken up again"),
+    "handed_up": marked("handed up a tier"),
+    "any_failure": marked("failed in any of these ways"),
+}
 DIRECTIONS: Final = {"rise": marked("Rising"), "silence": marked("Fallen silent")}
 STATUSES: Final = {
     "new": marked("Not looked at yet"),
@@ -72,6 +84,20 @@ def frequency(words: Words, probability: float) -> str:
     if 0.995 <= probability < 1:
         return words.gettext("more than 99 of 100 like this")
     return words.gettext("about %(n)d of 100 like this", n=per_100(probability))
+
+
+def interval(lower: float, upper: float) -> str:
+    """An interval of probabilities as cases of 100, rounded outwards from the four decimals of the API: "58–66"."""
+    low, high = math.floor(100 * round(lower, 4) + _HAIR), math.ceil(100 * round(upper, 4) - _HAIR)
+    return f"{low}–{high}"
+
+
+def age(words: Words, opened_at: int, as_of: int) -> str:
+    """How long a case has been open at the scoring."""
+    open_for = max(as_of - opened_at, 0)
+    if open_for < 2 * _DAY:
+        return words.ngettext("open for %(n)d hour", "open for %(n)d hours", open_for // _HOUR)
+    return words.ngettext("open for %(n)d day", "open for %(n)d days", open_for // _DAY)
 
 
 def deadline(words: Words, due_at: int | None, as_of: int) -> str:
@@ -115,6 +141,11 @@ def two_decimals(words: Words, value: float) -> str:
     return format_decimal(value, format="#,##0.##", locale=words.locale)
 
 
+def four_decimals(words: Words, value: float) -> str:
+    """A number with at most four decimals."""
+    return format_decimal(value, format="#,##0.####", locale=words.locale)
+
+
 @lru_cache(maxsize=4096)  # a page formats a hundred of some two thousand possible figures
 def one_decimal(words: Words, tenths: int) -> str:
     """A figure given in tenths, always with its decimal."""
@@ -144,6 +175,12 @@ def day(words: Words, ts: int, time_zone: ZoneInfo) -> str:
     return format_date(local(ts, time_zone).date(), pattern, locale=words.locale)
 
 
+def short_day(words: Words, ts: int, time_zone: ZoneInfo) -> str:
+    """The date without its year."""
+    pattern = "M月d日" if words.language == "zh" else "d MMM"
+    return format_date(local(ts, time_zone).date(), pattern, locale=words.locale)
+
+
 def weekday_time(words: Words, ts: int, time_zone: ZoneInfo) -> str:
     """Weekday, date without year, and time: enough for what is a few days away."""
     pattern = "M月d日 EEE HH:mm" if words.language == "zh" else "EEE d MMM, HH:mm"
@@ -160,6 +197,11 @@ def place(words: Words, places: Places, kind: Kind, code: str | None) -> str:
     if code is None:
         return words.gettext("not given")
     return named(words, places.name(kind, code))
+
+
+def outcome(words: Words, code: str) -> str:
+    """An outcome, by its code with or without its horizon (`reopened_28d`), as what the office does or leaves."""
+    return word(words, OUTCOMES, outcome_of(code))
 
 
 def named(words: Words, name: Name) -> str:

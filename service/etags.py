@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from typing import Final
 
 from fastapi import Request, Response
+from fastapi.concurrency import run_in_threadpool
 
 from service.reads import Snapshot
 
@@ -47,6 +48,14 @@ def remembered(snapshot: Snapshot, key: tuple[str, ...], make: Callable[[], byte
     return answer
 
 
+async def remembered_beside(snapshot: Snapshot, key: tuple[str, ...], make: Callable[[], bytes]) -> Answer:
+    """The same for a route on the event loop: what is there is given at once, and what has to be made is made beside
+    the loop.
+    """
+    answer = snapshot.memo.get(key)
+    return answer if isinstance(answer, Answer) else await run_in_threadpool(remembered, snapshot, key, make)
+
+
 def respond(
     request: Request,
     answer: Answer,
@@ -61,7 +70,8 @@ def respond(
         "ETag": answer.etag,
         "Cache-Control": cache,
         "Content-Language": language,
-        "Vary": "Accept-Language",
+        # Who asks decides whether, and for cases what, is answered.
+        "Vary": "Accept-Language, Authorization, Cookie",
         **({"Link": link} if link else {}),
     }
     if holds(request.headers.get("if-none-match"), answer.etag):

@@ -5,6 +5,7 @@ One place, so that no feature is worked out from more in one of them than in ano
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import pandas as pd
@@ -69,7 +70,17 @@ def office_calendar(store: Store) -> WorkingCalendar | None:
     """The calendar that promises are counted in: the only one there is, or that of the promise which holds where
     nothing more special is said. None where that cannot be told, or stores of several sources disagree.
     """
-    found = [_general(ServiceClock.parse(text, "standards")) for text in stored_clocks(store)["standards"]]
+    return calendar_of(standards_of(store))
+
+
+def standards_of(store: Store) -> tuple[str, ...]:
+    """The service standards of a store as TOML, one text per source that has any."""
+    return tuple(str(text) for text in stored_clocks(store)["standards"])
+
+
+def calendar_of(standards: Sequence[str]) -> WorkingCalendar | None:
+    """The calendar of such texts, as `office_calendar` finds it."""
+    found = [_general(ServiceClock.parse(text, "standards")) for text in standards]
     return found[0] if len(found) == 1 else None
 
 

@@ -96,6 +96,12 @@ def read_catalogue(language: Language) -> Catalog:
         return read_po(file, locale=language, domain=DOMAIN)
 
 
+@cache
+def marked_messages() -> frozenset[str]:
+    """Every message that was marked for the catalogues: written to be told to everybody."""
+    return frozenset(message.id for message in read_catalogue("zh") if isinstance(message.id, str))
+
+
 def _translations(language: Language) -> NullTranslations:
     if language == "en":
         return NullTranslations()

@@ -11,6 +11,7 @@ from typing import Annotated, Any, Literal
 from pydantic import BeforeValidator, Field
 
 from data.errors import UsageError
+from service.identity import Identity
 from service.language import LanguageQuery, marked
 from service.problems import GoneError
 from service.reads import ORDERS, OpenCase, Reads, Snapshot
@@ -65,8 +66,8 @@ class CasePage:
         return len(self.matching)
 
 
-def page_of_cases(reads: Reads, query: CaseFilter, *, limit: int) -> CasePage:
-    """The page that a query asks for.
+def page_of_cases(reads: Reads, query: CaseFilter, identity: Identity, *, limit: int) -> CasePage:
+    """The page that a query asks for, of the cases that the one who asks may read.
 
     Raises
     ------
@@ -78,8 +79,8 @@ def page_of_cases(reads: Reads, query: CaseFilter, *, limit: int) -> CasePage:
     if query.cursor is None:
         snapshot, after = reads.current(), None
     else:
-        snapshot, after = _position(reads, query)
-    matching = filtered(snapshot, query)
+        snapshot, after = _position(reads, query, identity)
+    matching = filtered(snapshot, query, identity)
     key = ORDERS[query.order]
     # Keyset paging: the next page starts after a key and not at a number, whatever filter came in between.
     start = 0 if after is None else bisect_right(matching, key(after), key=key)
@@ -88,9 +89,16 @@ def page_of_cases(reads: Reads, query: CaseFilter, *, limit: int) -> CasePage:
     return CasePage(snapshot, cases, matching, _cursor(snapshot, query.order, cases[-1]) if more else None)
 
 
-def filtered(snapshot: Snapshot, query: CaseFilter) -> tuple[OpenCase, ...]:
-    """The cases that a query asks for, in its order."""
-    cases = snapshot.view(query.order, query.deadline)
+def visible(cases: tuple[OpenCase, ...], identity: Identity) -> tuple[OpenCase, ...]:
+    """Those of the cases that the one who asks may read, in the same order."""
+    if identity.offices is None:
+        return cases
+    return tuple(case for case in cases if identity.sees_office(case.office))
+
+
+def filtered(snapshot: Snapshot, query: CaseFilter, identity: Identity) -> tuple[OpenCase, ...]:
+    """The cases that a query asks for and that the one who asks may read, in its order."""
+    cases = visible(snapshot.view(query.order, query.deadline), identity)
     for name in ("office", "category", "band"):
         value = getattr(query, name)
         if value is not None:
@@ -104,7 +112,7 @@ def filtered(snapshot: Snapshot, query: CaseFilter) -> tuple[OpenCase, ...]:
 _NOT_OURS = marked("Expected a cursor as `next` of the page before gave it. Start again without a cursor.")
 
 
-def _position(reads: Reads, query: CaseFilter) -> tuple[Snapshot, OpenCase]:
+def _position(reads: Reads, query: CaseFilter, identity: Identity) -> tuple[Snapshot, OpenCase]:
     try:
         order, version, case_id = json.loads(base64.urlsafe_b64decode(str(query.cursor).encode()))
     except (ValueError, TypeError):  # not base64, not text, not JSON, or JSON of another shape
@@ -115,7 +123,8 @@ def _position(reads: Reads, query: CaseFilter) -> tuple[Snapshot, OpenCase]:
     if snapshot is None:
         raise GoneError(marked("The cases were scored anew since that page. Start again without a cursor."))
     case = snapshot.by_id.get(case_id)
-    if case is None:
+    # One of another office is told from none by nothing.
+    if case is None or not identity.sees_office(case.office):
         raise UsageError(_NOT_OURS)
     return snapshot, case
 

@@ -4,12 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Literal
+from typing import Final, Literal
 
 import pandas as pd
+from sqlalchemy import select
 
+from data import tables
 from data.store import Store
 from data.store_tables import plain_values
+from models.signals.counts import ALL
 
 Kind = Literal["area", "office", "category"]
 
@@ -23,10 +26,15 @@ class Name:
     en: str | None = None
 
 
+# No store lists what holds all of its areas, and sums over them are told of it.
+WHOLE_CITY: Final = Name(ALL, "全市", "the whole city")
+
+
 @dataclass(frozen=True, slots=True)
 class Places:
     """All names of a store. `parents` leads from an area to the one that it lies in; a top area is not in
-    it. `populations` holds the areas whose population is known, `neighbours` the areas beside an area.
+    it. `populations` holds the areas whose population is known, `neighbours` the areas beside an area, `served` the
+    areas of which an office ever had a case.
     """
 
     areas: Mapping[str, Name]
@@ -35,11 +43,17 @@ class Places:
     parents: Mapping[str, str]
     populations: Mapping[str, int]
     neighbours: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+    served: Mapping[str, frozenset[str]] = field(default_factory=dict)
 
     def name(self, kind: Kind, code: str) -> Name:
-        """The name of `code`; one that the store does not list is called by its code."""
+        """The name of `code`; one that the store does not list is called by its code, all areas together the city."""
         names = {"area": self.areas, "office": self.offices, "category": self.categories}[kind]
-        return names.get(code) or Name(code)
+        return names.get(code) or (WHOLE_CITY if kind == "area" and code == ALL else Name(code))
+
+    @staticmethod
+    def plain_area(code: str) -> str:
+        """The code of an area as commands show it; of all areas together, words."""
+        return WHOLE_CITY.en or code if code == ALL else code
 
     def within(self, area: str) -> frozenset[str]:
         """The area and every area that lies in it."""
@@ -72,7 +86,23 @@ def read_places(store: Store) -> Places:
         parents=parents,
         populations=populations,
         neighbours={code: others for code, others in beside.items() if others},
+        served=_served(store),
     )
+
+
+def _served(store: Store) -> dict[str, frozenset[str]]:
+    one, other = tables.event.alias(), tables.event.alias()
+    query = (
+        select(one.c.office, other.c.area)
+        .distinct()
+        .join_from(one, other, one.c.case_id == other.c.case_id)
+        .where(one.c.office.is_not(None), other.c.area.is_not(None))
+    )
+    served: dict[str, set[str]] = {}
+    with store.reading() as connection:
+        for office, area in connection.execute(query):
+            served.setdefault(office, set()).add(area)
+    return {office: frozenset(areas) for office, areas in sorted(served.items())}
 
 
 def _names(frame: pd.DataFrame, key: str) -> dict[str, Name]:

@@ -10,6 +10,7 @@ import logging
 import traceback
 import uuid
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from http import HTTPStatus
 from typing import Any, Final
 
@@ -18,13 +19,15 @@ from fastapi.exceptions import RequestValidationError
 from fastapi.responses import JSONResponse, Response
 from pydantic import BaseModel, ConfigDict, Field
 from starlette.exceptions import HTTPException
+from starlette.routing import Match, Mount
 
-from data.errors import HeedError, UsageError
-from service.language import Words, choose_language, marked, words_of
+from data.errors import HeedError, ModelError, StoreError, UsageError
+from service.language import Words, choose_language, marked, marked_messages, words_of
 
 logger = logging.getLogger("heed.service")
 
 MEDIA_TYPE: Final = "application/problem+json"
+_MOST_FIELDS: Final = 50  # told of one request; whoever mends those learns of the rest
 _PLACES: Final = 8  # of the code, innermost first: enough to find it, without the whole of the framework
 
 
@@ -40,6 +43,131 @@ class GoneError(UsageError):
 
     status = 410
     title = "No longer available"
+
+
+class UnauthorisedError(HeedError):
+    """Nobody known is asking: no key or token came, or one that does not hold."""
+
+    status = 401
+    title = "Sign in first"
+
+    def __init__(self, message: str, challenge: str = 'Bearer realm="heed"') -> None:
+        self.challenge = challenge
+        super().__init__(message)
+
+
+class ForbiddenError(HeedError):
+    """The one who asks may not do this."""
+
+    status = 403
+    title = "Not allowed"
+
+    def __init__(self, message: str, challenge: str | None = None) -> None:
+        self.challenge = challenge
+        super().__init__(message)
+
+
+class ConflictError(HeedError):
+    """Something else is at it right now, or it no longer stands as it did."""
+
+    status = 409
+    title = "In conflict"
+
+
+class PreconditionFailedError(HeedError):
+    """It has changed since the asker read it."""
+
+    status = 412
+    title = "Changed meanwhile"
+
+
+class TooLargeError(HeedError):
+    """The body of the request is larger than is taken."""
+
+    status = 413
+    title = "Too large"
+
+
+class MediaTypeError(HeedError):
+    """The body is of another kind than this address takes."""
+
+    status = 415
+    title = "Another kind of body was expected"
+
+
+class IdempotencyError(HeedError):
+    """An Idempotency-Key came again, with another request."""
+
+    status = 422
+    title = "The Idempotency-Key was used for another request"
+
+
+class PreconditionRequiredError(HeedError):
+    """The write has to say which state it was decided on."""
+
+    status = 428
+    title = "If-Match is needed"
+
+
+class TooManyRequestsError(HeedError):
+    """The asker asks more often than is taken; `retry_after` seconds later it may again."""
+
+    status = 429
+    title = "Too many requests"
+
+    def __init__(self, message: str, retry_after: int = 1) -> None:
+        self.retry_after = retry_after
+        super().__init__(message)
+
+
+class BusyError(HeedError):
+    """All is taken just now; `retry_after` seconds later there may be room."""
+
+    status = 503
+    title = "Busy"
+
+    def __init__(self, message: str, retry_after: int = 1) -> None:
+        self.retry_after = retry_after
+        super().__init__(message)
+
+
+class BodyError(HTTPException):
+    """The body of a request cannot be read as what it claims to be.
+
+    An exception of the framework's kind, because it comes up while the framework reads a body, which passes on no
+    other.
+    """
+
+    def __init__(self, expected: str) -> None:
+        self.expected = expected
+        super().__init__(422)
+
+
+@dataclass(frozen=True, slots=True)
+class BodyProblem:
+    """A place in a body such as `events[3].at`, and what was expected there: a message and what fills it."""
+
+    name: str
+    expected: str
+    values: Mapping[str, str] = field(default_factory=dict)
+
+
+class UnfitBodyError(HeedError):
+    """A body that is of the right form, and cannot be taken: places and expectations, and never contents."""
+
+    status = 422
+    title = "The request is not as expected"
+
+    def __init__(self, fields: Sequence[BodyProblem]) -> None:
+        self.fields = tuple(fields)
+        super().__init__(type(self).title)
+
+
+class RefusedDataError(UnfitBodyError):
+    """A body with something in it that the boundary keeps out."""
+
+    status = 403
+    title = "Refused: this may be personal data"
 
 
 class FieldProblem(BaseModel):
@@ -79,9 +207,15 @@ class Problem(BaseModel):
     errors: list[FieldProblem] | None = Field(default=None, description="With status 422: what was expected where.")
 
 
+class NotReadyProblem(Problem):
+    """A problem that also tells what was looked at."""
+
+    checks: list[Any] = Field(description="As `/health/ready` tells them.")
+
+
 def install(app: FastAPI) -> None:
     """Make the app answer every error of ours, of the router and of validation as a problem."""
-    app.add_exception_handler(HeedError, _heed_error)
+    app.add_exception_handler(HeedError, heed_error)
     app.add_exception_handler(HTTPException, _http_error)
     app.add_exception_handler(RequestValidationError, _validation_error)
 
@@ -103,8 +237,20 @@ def misdirected(request: Request) -> Response:
     """The answer to a request for another host."""
     words = request_words(request)
     title = words.gettext("Another host was asked for")
-    detail = words.gettext("heed answers only to the names of this machine: 127.0.0.1, [::1] and localhost.")
+    detail = words.gettext(
+        "heed answers only to the names that it was given and to those of this machine: 127.0.0.1, [::1] and localhost."
+    )
     return respond(request, _problem(421, "misdirected-request", title, detail))
+
+
+def not_ready(request: Request, checks: Sequence[BaseModel]) -> Response:
+    """The answer of a service that cannot do its work, with each check as an extension member."""
+    words = request_words(request)
+    title = words.gettext("Not ready")
+    detail = words.gettext("Something that the service needs is not there; `checks` tells what.")
+    problem = _problem(503, "not-ready", title, detail)
+    told = [check.model_dump(exclude_none=True) for check in checks]
+    return respond(request, NotReadyProblem(**dict(problem), checks=told), {"Retry-After": "5"})
 
 
 def respond(request: Request, problem: Problem, headers: Mapping[str, str] | None = None) -> Response:
@@ -112,6 +258,8 @@ def respond(request: Request, problem: Problem, headers: Mapping[str, str] | Non
     # Imported here: the pages stand on this module for their own errors.
     from service.dashboard.pages import error_page, wants_page  # noqa: PLC0415
 
+    # For the log, which tells the kind of a problem and its number.
+    request.state.problem = (problem.type, problem.instance)
     words = request_words(request)
     sent = {
         "Cache-Control": "no-store",
@@ -133,36 +281,95 @@ def request_words(request: Request) -> Words:
     return words_of(choose_language(request.query_params, request.headers.get("accept-language"), default))
 
 
-async def _heed_error(request: Request, error: Exception) -> Response:
+async def heed_error(request: Request, error: Exception) -> Response:
+    """The answer to an error of ours."""
     if not isinstance(error, HeedError):  # what the handler was installed for; a type checker cannot know
         return unexpected(request, error)
     words = request_words(request)
     kind = _kind(type(error).__name__.removesuffix("Error"))
-    return respond(request, _problem(error.status, kind, words.gettext(error.title), words.gettext(str(error))))
+    problem = _problem(error.status, kind, words.gettext(error.title), words.gettext(_detail(error)))
+    if isinstance(error, UnfitBodyError):
+        fields = [
+            FieldProblem(**{"in": "body"}, name=each.name, expected=words.gettext(each.expected, **each.values))
+            for each in error.fields[:_MOST_FIELDS]
+        ]
+        problem = problem.model_copy(update={"detail": _told(words, fields), "errors": fields})
+    return respond(request, problem, _headers_of(error))
+
+
+def _detail(error: HeedError) -> str:
+    """What may be told of an error. What a store or a registry says of itself is for whoever sits at the machine: it
+    names files and servers. Only what was marked for the catalogues was written for everybody.
+    """
+    message = str(error)
+    if isinstance(error, StoreError | ModelError) and message not in marked_messages():
+        logger.warning("%s: %s", type(error).__name__, message)
+        return _AT_THE_MACHINE
+    return message
+
+
+_AT_THE_MACHINE: Final = marked("It cannot be read or written just now. The log of the service says why.")
+
+
+def _headers_of(error: HeedError) -> dict[str, str]:
+    challenge = getattr(error, "challenge", None)
+    if challenge is not None:
+        return {"WWW-Authenticate": challenge}
+    retry_after = getattr(error, "retry_after", None)
+    return {} if retry_after is None else {"Retry-After": str(retry_after)}
 
 
 async def _http_error(request: Request, error: Exception) -> Response:
-    if not isinstance(error, HTTPException):
-        return unexpected(request, error)
+    return http_problem(request, error) if isinstance(error, HTTPException) else unexpected(request, error)
+
+
+def http_problem(request: Request, error: HTTPException) -> Response:
+    """The answer to an error that a server or the framework has a number for."""
+    headers = dict(error.headers or {})
+    if error.status_code == 405:
+        headers["Allow"] = ", ".join(_methods_of(request))
+        if request.method == "OPTIONS":
+            # Which methods there are is all that this asks; who may use them from another page is told to nobody.
+            return Response(status_code=204, headers={**headers, "Cache-Control": "no-store"})
     words = request_words(request)
     title, detail = _http_words(words, error.status_code)
-    kind = _kind(HTTPStatus(error.status_code).phrase)
-    return respond(request, _problem(error.status_code, kind, title, detail), error.headers)
+    kind = _KINDS.get(error.status_code) or _kind(HTTPStatus(error.status_code).phrase)
+    problem = _problem(error.status_code, kind, title, detail)
+    if isinstance(error, BodyError):
+        expected = FieldProblem(**{"in": "body", "name": None, "expected": words.gettext(error.expected)})
+        problem = problem.model_copy(update={"detail": f"body: {expected.expected}", "errors": [expected]})
+    return respond(request, problem, headers)
+
+
+def _methods_of(request: Request) -> list[str]:
+    """The methods that the address of a request takes; HEAD wherever there is GET."""
+    routes = request.app.router.routes
+    # As it was before something mounted took its part of the path.
+    scope = {**request.scope, "root_path": request.scope.get("app_root_path", "")}
+    taken = {"OPTIONS"}
+    for method in ("GET", "POST", "PUT", "PATCH", "DELETE"):
+        asked = {**scope, "method": method}
+        matching = [route for route in routes if route.matches(asked)[0] is Match.FULL]
+        # What is mounted takes every method to itself; here that is files.
+        if any(method == "GET" or not isinstance(route, Mount) for route in matching):
+            taken |= {"GET", "HEAD"} if method == "GET" else {method}
+    return sorted(taken)
 
 
 async def _validation_error(request: Request, error: Exception) -> Response:
     if not isinstance(error, RequestValidationError):
         return unexpected(request, error)
     words = request_words(request)
-    fields = [_field_problem(words, each) for each in error.errors()]
-    unknown = words.gettext("unknown parameter")
-    problem = _problem(
-        422,
-        "invalid-request",
-        words.gettext("The request is not as expected"),
-        "; ".join(f"{field.name or unknown}: {field.expected}" for field in fields),
-    )
+    fields = [_field_problem(words, each) for each in error.errors()[:_MOST_FIELDS]]
+    title = words.gettext("The request is not as expected")
+    problem = _problem(422, "invalid-request", title, _told(words, fields))
     return respond(request, problem.model_copy(update={"errors": fields}))
+
+
+def _told(words: Words, fields: Sequence[FieldProblem]) -> str:
+    unknown = words.gettext("unknown parameter")
+    names = (each.name or (unknown if each.place == "query" else each.place) for each in fields)
+    return "; ".join(f"{name}: {each.expected}" for name, each in zip(names, fields, strict=True))
 
 
 def _problem(status: int, kind: str, title: str, detail: str) -> Problem:
@@ -178,14 +385,8 @@ def _kind(name: str) -> str:
 
 
 def _http_words(words: Words, status: int) -> tuple[str, str]:
-    if status == 404:
-        return words.gettext("Not found"), words.gettext("There is nothing at this address.")
-    if status == 405:
-        return (
-            words.gettext("Method not allowed"),
-            words.gettext("This address does not take this method; the header Allow lists those that it takes."),
-        )
-    return words.gettext("The request cannot be answered"), HTTPStatus(status).phrase
+    title, detail = _HTTP_WORDS.get(status, (_UNNAMED, HTTPStatus(status).phrase))
+    return words.gettext(title), words.gettext(detail)
 
 
 def _unexpected_detail(words: Words) -> str:
@@ -196,12 +397,22 @@ def _unexpected_detail(words: Words) -> str:
 
 def _field_problem(words: Words, error: Mapping[str, Any]) -> FieldProblem:
     location: Sequence[Any] = error["loc"]
-    known = error["type"] != "extra_forbidden" and len(location) > 1
+    # The last part of the place of something that is not known here is its name, as it came.
+    known = location[1:-1] if error["type"] == "extra_forbidden" else location[1:]
     return FieldProblem(
         **{"in": str(location[0])},
-        name=str(location[1]) if known else None,
+        name=_place(known) or None,
         expected=_expected(words, error["type"], error.get("ctx") or {}),
     )
+
+
+def _place(parts: Sequence[Any]) -> str:
+    """A place in a body: `events[3].at`. Where a body is no JSON, there is only a number of a character, which says
+    nothing.
+    """
+    if not parts or not isinstance(parts[0], str):
+        return ""
+    return parts[0] + "".join(f"[{part}]" if isinstance(part, int) else f".{part}" for part in parts[1:])
 
 
 def _expected(words: Words, kind: str, limits: Mapping[str, Any]) -> str:
@@ -212,7 +423,14 @@ def _expected(words: Words, kind: str, limits: Mapping[str, Any]) -> str:
 
 
 _AS_DESCRIBED: Final = marked("a value as this address describes it")
+# Of the custom errors that say that a moment is none.
+MOMENT_ERROR: Final = "rfc_3339"
 _EXPECTED: Final = {
+    MOMENT_ERROR: marked("a moment with its offset, such as 2026-03-02T08:30:00+08:00"),
+    "moment_ahead": marked("a moment no later than now"),
+    "enum": marked("one of %(expected)s"),
+    "too_short": marked("at least %(min_length)s entries"),
+    "too_long": marked("at most %(max_length)s entries"),
     "int_parsing": marked("a whole number"),
     "literal_error": marked("one of %(expected)s"),
     "greater_than_equal": marked("at least %(ge)s"),
@@ -220,4 +438,30 @@ _EXPECTED: Final = {
     "string_too_long": marked("at most %(max_length)s characters"),
     "extra_forbidden": marked("only parameters that this address knows; its description lists them"),
     "missing": marked("a value"),
+    "union_tag_invalid": marked("one of %(expected_tags)s as its kind"),
+}
+_UNNAMED: Final = marked("The request cannot be answered")
+# Where the name of the status would not do: it differs between versions of Python, or an error of ours has another.
+_KINDS: Final = {
+    408: "timeout",
+    413: "too-large",
+    414: "address-too-long",
+    422: "invalid-request",
+    431: "head-too-large",
+}
+_HTTP_WORDS: Final = {
+    404: (marked("Not found"), marked("There is nothing at this address.")),
+    405: (
+        marked("Method not allowed"),
+        marked("This address does not take this method; the header Allow lists those that it takes."),
+    ),
+    408: (marked("Too slow"), marked("The body of the request did not arrive in time. Send it again.")),
+    413: (TooLargeError.title, marked("The body of the request is larger than is taken. Send it in several parts.")),
+    414: (marked("The address is too long"), marked("Expected a shorter address: fewer or shorter parameters.")),
+    422: (marked("The request is not as expected"), marked("The body could not be read.")),
+    429: (
+        TooManyRequestsError.title,
+        marked("This asks more often than is taken. The header Retry-After says in how many seconds to ask again."),
+    ),
+    431: (marked("The headers are too large"), marked("Expected smaller headers: 32 KiB in all.")),
 }

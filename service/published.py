@@ -17,6 +17,7 @@ from models.signals.afterwards import Lasted
 from models.signals.related import related
 from models.signals.reviews import TurnedOut
 from service._disclosed_weeks import disclose_weeks
+from service._disclosure_rules import suppressed
 from service.disclosure import (
     AREA_PRESSURE,
     ESTIMATED,
@@ -39,6 +40,8 @@ PRESSURE_FIGURES: Final = (
 # No code of an area ends like this: codes hold no control characters.
 _WHOLE: Final = "\x1fwhole"
 _ORDER: Final = ["area", "category", "week", "direction"]
+# An office with cases of so many of all areas serves the whole city.
+_NEARLY_ALL: Final = 0.9
 
 
 @dataclass(frozen=True, slots=True)
@@ -111,6 +114,8 @@ class SignalWeek:
 class Signal:
     """A problem type in an area beyond what its past explains. `week`: the local Monday it begins, seconds
     in UTC. `status`: what became of it. `parts`: of a sum over areas or categories; None for a single one.
+    `told`: False for one of the rest where the detection had limits for how many are told first; never of one whose
+    figures are withheld, for how clear it is would be told with it.
     `method_reason`, `weeks_of_past`: why it was judged as it was, see `models.signals.reason_sentence`. `held`,
     `lasted`: how earlier signals of its kind turned out; None where too few did. `weeks`: those behind it, oldest
     first.
@@ -132,6 +137,7 @@ class Signal:
     method: str
     status: str = "new"
     parts: Parts | None = None
+    told: bool = True
     method_reason: str | None = None
     weeks_of_past: int | None = None
     held: TurnedOut | None = None
@@ -153,6 +159,14 @@ class Published:
     def signals_of(self, area: str) -> tuple[Signal, ...]:
         """The signals of one area."""
         return tuple(signal for signal in self.signals if signal.area == area)
+
+    def told_first(self) -> tuple[Signal, ...]:
+        """The signals within the limits of the detection; all where it had none."""
+        return tuple(signal for signal in self.signals if signal.told)
+
+    def rest(self) -> tuple[Signal, ...]:
+        """The signals beyond those limits."""
+        return tuple(signal for signal in self.signals if not signal.told)
 
     def signal(self, signal_id: str) -> Signal | None:
         """The signal of that id; None where there is none."""
@@ -200,7 +214,7 @@ def publish(
             size=places.populations,
             minimum=minimum,
         )
-        offices = _disclosed_offices(pressure[pressure["unit_kind"] == "office"], minimum)
+        offices = _disclosed_offices(pressure[pressure["unit_kind"] == "office"], areas, places.served, minimum)
         told = () if signals is None else _signals(signals, areas, places, minimum, record)
     except UsageError as error:
         raise StoreError(
@@ -248,11 +262,39 @@ def _beside_own_rows(parents: Mapping[str, str]) -> dict[str, str]:
     return tree | {whole[area]: whole[parents[area]] for area in inner if area in parents}
 
 
-def _disclosed_offices(offices: pd.DataFrame, minimum: int) -> pd.DataFrame:
-    """Office figures pass as well: an office may serve one area only. They stand side by side and not in a
-    tree, because a county office's own work is not the sum of its towns'.
+def _disclosed_offices(
+    offices: pd.DataFrame, areas: pd.DataFrame, served: Mapping[str, frozenset[str]], minimum: int
+) -> pd.DataFrame:
+    """Office figures pass as well. They stand side by side and not in a tree, because a county office's own work is not
+    the sum of its towns'.
+
+    The figures of an office that serves one village are those of that village, and those of a town's office bound its
+    villages: what is withheld of an area is withheld of every office that serves it and not nearly all areas. Offices
+    that serve few areas stand in first; of those that serve nearly all, nothing follows for a single one.
     """
-    return disclose(without_few_due(offices, minimum=minimum), AREA_PRESSURE, parent={}, minimum=minimum)
+    return disclose(
+        without_few_due(offices, minimum=minimum),
+        AREA_PRESSURE,
+        parent={},
+        size={office: float(len(areas_)) for office, areas_ in served.items()},
+        minimum=minimum,
+        also=_local(offices["unit"].tolist(), areas, served),
+    )
+
+
+def _local(offices: list[str], areas: pd.DataFrame, served: Mapping[str, frozenset[str]]) -> dict[str, set[str]]:
+    """By count, the offices that serve an area of which it is withheld, but for those that serve nearly all areas.
+
+    All offices where it is withheld of every area: their sum is that of all areas, which must not be known then.
+    """
+    every = frozenset(areas["unit"])
+    reach = {office: served.get(office, frozenset()) & every for office in offices}
+    local = {office for office, own in reach.items() if len(own) < _NEARLY_ALL * len(every)}
+    found = {}
+    for count in AREA_PRESSURE.counts:
+        withheld = frozenset(areas.loc[areas[suppressed(count)], "unit"])
+        found[count] = set(offices) if withheld == every else {one for one in local if reach[one] & withheld}
+    return found
 
 
 def _pressures(shown: pd.DataFrame) -> dict[str, Pressure]:
@@ -265,8 +307,10 @@ def _pressures(shown: pd.DataFrame) -> dict[str, Pressure]:
 def _signals(
     signals: pd.DataFrame, areas: pd.DataFrame, places: Places, minimum: int, record: SignalRecord
 ) -> tuple[Signal, ...]:
-    found = disclose_signals(signals, areas, parent=places.parents, minimum=minimum)
-    weeks = disclose_weeks(record.weeks, found, parent=places.parents, minimum=minimum)
+    found = disclose_signals(
+        signals, areas, parent=places.parents, minimum=minimum, earlier=record.earlier, weeks=record.weeks
+    )
+    weeks = disclose_weeks(record.weeks, found, parent=places.parents, minimum=minimum, earlier=record.earlier)
     behind: dict[tuple[str, str], list[SignalWeek]] = {}
     for row in _rows(weeks.sort_values("week")):
         behind.setdefault((row["area"], row["category"]), []).append(_week(row))
@@ -298,6 +342,7 @@ def _signal(
         method=row["method"],
         status=statuses.get(row["signal_id"], "new"),
         parts=_parts(row),
+        told=_is_told(row),
         method_reason=_text(row["method_reason"]),
         weeks_of_past=None if pd.isna(row["weeks_of_past"]) else int(row["weeks_of_past"]),
         held=record.held(row["category"], row["direction"], int(row["week"])),
@@ -311,6 +356,11 @@ def _parts(row: Mapping[str, Any]) -> Parts | None:
     if _text(row["level"]) != "sum":
         return None
     return Parts(str(row["part_kind"]), int(row["n_parts"]), int(row["parts_rising"]), int(row["parts_told"]))
+
+
+def _is_told(row: Mapping[str, Any]) -> bool:
+    told = row["told"]
+    return bool(row["observed_suppressed"]) or pd.isna(told) or bool(told)
 
 
 def _week(row: Mapping[str, Any]) -> SignalWeek:

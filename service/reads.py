@@ -11,7 +11,7 @@ import hashlib
 import threading
 import time
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from operator import attrgetter
 from pathlib import Path
@@ -19,7 +19,7 @@ from typing import Any, Final
 from zoneinfo import ZoneInfo
 
 import pandas as pd
-from sqlalchemy import func, select
+from sqlalchemy import select
 from sqlalchemy.exc import SQLAlchemyError
 
 from data import tables
@@ -28,6 +28,10 @@ from data.errors import StoreError
 from data.event_log import NEVER, fold_cases
 from data.store import Store
 from data.store_append import read_log
+from data.store_changes import change_token
+from service.capacity_today import read_capacities
+from service.case_life import Said, read_life
+from service.earlier import Earlier, read_earlier
 from service.language import marked
 from service.places import Places, read_places
 from service.published import Published, publish
@@ -137,6 +141,8 @@ class Snapshot:
     cases: tuple[OpenCase, ...]  # by risk
     places: Places
     published: Published
+    earlier: Earlier | None = None  # the scoring of the day before
+    capacities: Mapping[str, float] = field(default_factory=dict)  # cases per working day, by office
     # Finished answers, by route, language and address; see `service.etags`.
     memo: dict[tuple[str, ...], Any] = field(default_factory=dict, compare=False, repr=False)
 
@@ -173,6 +179,7 @@ class Reads:
         self._opened_inode: int | None = None
         self._kept: dict[str, Snapshot] = {}
         self._newest: Snapshot | None = None
+        self._written: tuple[Any, ...] | None = None
         self._seen: tuple[Any, ...] = ()
         self._looked_at = float("-inf")
 
@@ -184,9 +191,10 @@ class Reads:
         StoreError
             If the store cannot be read, or holds no scoring yet.
         """
+        found = self.fresh()
+        if found is not None:
+            return found
         newest = self._newest
-        if newest is not None and time.monotonic() - self._looked_at < self._settings.recheck_seconds:
-            return newest
         # While one request reads a new scoring, the others are answered from the one before instead of waiting.
         if not self._lock.acquire(blocking=newest is None) and newest is not None:
             return newest
@@ -196,6 +204,18 @@ class Reads:
             raise StoreError(f"The store could not be read ({type(error).__name__}). Try again.") from None
         finally:
             self._lock.release()
+
+    def fresh(self) -> Snapshot | None:
+        """The newest scoring if no look at the store is due, at once; None where `current` has to look."""
+        newest = self._newest
+        if newest is not None and time.monotonic() - self._looked_at < self._settings.recheck_seconds:
+            return newest
+        return None
+
+    @property
+    def is_warm(self) -> bool:
+        """Whether a scoring has been read, so that nobody waits for the first one."""
+        return self._newest is not None
 
     def at(self, version: str) -> Snapshot | None:
         """The snapshot of that version, or None when it is gone."""
@@ -215,6 +235,40 @@ class Reads:
             raise StoreError(f"The store could not be read ({type(error).__name__}). Try again.") from None
         return sorted((CaseEvent(*row) for row in rows), key=attrgetter("known_at", "at"))
 
+    def life(self, snapshot: Snapshot, case_id: str) -> list[Said]:
+        """What every scoring that is kept said of a case, up to that of the snapshot, oldest first."""
+        try:
+            return read_life(self._opened(), case_id, outcome=OUTCOME, until=snapshot.as_of)
+        except SQLAlchemyError as error:
+            raise StoreError(f"The store could not be read ({type(error).__name__}). Try again.") from None
+
+    def store(self) -> Store:
+        """The store, for those who write to it (`service.idempotency`).
+
+        Raises
+        ------
+        StoreError
+            If it cannot be opened.
+        """
+        with self._lock:
+            return self._reopened()
+
+    def refreshed(self) -> Snapshot:
+        """The newest state, also where a look was not due: for whoever has written, or is about to.
+
+        Raises
+        ------
+        StoreError
+            See `current`.
+        """
+        # Whoever reads just now may have begun before the write: wait, and look again.
+        with self._lock:
+            self._written = None
+            try:
+                return self._look()
+            except SQLAlchemyError as error:
+                raise StoreError(f"The store could not be read ({type(error).__name__}). Try again.") from None
+
     def close(self) -> None:
         """Close the store."""
         with self._lock:
@@ -223,16 +277,15 @@ class Reads:
             self._store = None
 
     def _look(self) -> Snapshot:
-        if self._store is not None and _inode(self._store) != self._opened_inode:
-            # Deleted or restored from a copy: an open connection would go on reading the old file.
-            self._store.close()
-            self._store = None
-        store = self._opened()
-        # The mark is taken before reading: what is written meanwhile is found at the next look.
-        seen = change_mark(store)
-        if self._newest is None or seen != self._seen:
-            self._newest = self._remember(load(store, minimum=self._settings.minimum_cell))
-            self._seen = seen
+        store = self._reopened()
+        # The marks are taken before reading: what is written meanwhile is found at the next look.
+        written = file_mark(store)
+        if self._newest is None or written is None or written != self._written:
+            seen = (self._opened_inode, change_mark(store))
+            if self._newest is None or seen != self._seen:
+                self._newest = self._remember(load(store, minimum=self._settings.minimum_cell))
+                self._seen = seen
+            self._written = written
         self._looked_at = time.monotonic()
         return self._newest
 
@@ -244,10 +297,17 @@ class Reads:
             del self._kept[next(iter(self._kept))]
         return known
 
+    def _reopened(self) -> Store:
+        if self._store is not None and inode_of(self._store) != self._opened_inode:
+            # Deleted or restored from a copy: an open connection would go on reading the old file.
+            self._store.close()
+            self._store = None
+        return self._opened()
+
     def _opened(self) -> Store:
         if self._store is None:
             self._store = Store.open(self._settings.store_url)
-            self._opened_inode = _inode(self._store)
+            self._opened_inode = inode_of(self._store)
         return self._store
 
 
@@ -272,45 +332,40 @@ def load(store: Store, *, minimum: int) -> Snapshot:
     signals = store.read_signals(int(pressure["as_of"].iloc[0])) if len(pressure) else store.read_signals()
     record = SignalRecord.read(store, int(pressure["as_of"].iloc[0])) if len(pressure) else NO_RECORD
     published = publish(pressure, signals, places, minimum=minimum, record=record)
+    earlier, capacities = read_earlier(store, as_of, OUTCOME), read_capacities(store, as_of)
     return Snapshot(
-        version=_version(as_of, cases, places, published),
+        version=_version(as_of, cases, *_in_order(places, earlier), published, capacities),
         as_of=as_of,
         time_zone=ZoneInfo(store.time_zone()),
         cases=cases,
         places=places,
         published=published,
+        earlier=earlier,
+        capacities=capacities,
     )
 
 
-def change_mark(store: Store) -> tuple[Any, ...]:
-    """A value that differs after the store has changed.
+def file_mark(store: Store) -> tuple[Any, ...] | None:
+    """A value that differs after anything was written to an SQLite store, in microseconds; None for a server.
 
-    For SQLite it is the size and time of the file and of its write-ahead log, a matter of microseconds. For
-    a server it is the newest as-of of each result and a sum over it; names of places alone do not show in
-    it.
+    It is the size and time of the file and of its write-ahead log.
     """
     file = file_of(store.engine.url)
-    return results_mark(store) if file is None else _file_mark(file)
+    return None if file is None else _file_mark(file)
 
 
-def results_mark(store: Store) -> tuple[Any, ...]:
-    """The newest as-of, the number of rows and a sum of figures, for risks, pressure and signals."""
-    measures = (
-        (tables.risk, tables.risk.c.probability),
-        (tables.pressure, tables.pressure.c.backlog),
-        (tables.signal, tables.signal.c.q_value),
-    )
-    marks: list[Any] = []
+def change_mark(store: Store) -> bytes | None:
+    """A value that differs after anything was written that is shown; see `data.store_changes`.
+
+    Reading cases writes the audit trail: by the file alone, every reader would have all the others read the whole
+    scoring anew.
+    """
     with store.reading() as connection:
-        for table, measure in measures:
-            newest = select(func.max(table.c.as_of)).scalar_subquery()
-            query = select(func.max(table.c.as_of), func.count(), func.sum(measure)).where(table.c.as_of == newest)
-            marks += connection.execute(query).one()
-        marks.append(connection.execute(select(func.max(tables.signal_review.c.review_id))).scalar())
-    return tuple(marks)
+        return change_token(connection)
 
 
-def _inode(store: Store) -> int | None:
+def inode_of(store: Store) -> int | None:
+    """Which file a store's path leads to now; None for a server, or where there is none."""
     file = file_of(store.engine.url)
     return file.stat().st_ino if file is not None and file.exists() else None
 
@@ -374,6 +429,13 @@ _FACTS: Final = (
     "transfers",
 )
 _FIGURES: Final = ("outcome", "probability", "band", "model_version", "reasons")
+
+
+def _in_order(places: Places, earlier: Earlier | None) -> tuple[object, ...]:
+    """The same, with nothing in it whose order is another in another process or by another engine."""
+    served = [(office, sorted(areas)) for office, areas in sorted(places.served.items())]
+    before = None if earlier is None else (earlier.as_of, sorted(earlier.risks.items()))
+    return replace(places, served={}), served, before
 
 
 def _version(as_of: int, cases: tuple[OpenCase, ...], *rest: object) -> str:

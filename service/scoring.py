@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from pathlib import Path
 from typing import Final
 
 import numpy as np
@@ -24,7 +25,8 @@ from models.learning import Progress
 from models.reasons import OVERDUE_REASONS, stored_reasons
 from models.registry import Registry
 from models.remaining_time import Distribution
-from service.known import Known
+from service.known import Known, standards_of
+from service.online.saved_index import About, save_index
 from service.training import champion, moment_of, silent
 
 Floats = NDArray[np.float64]
@@ -69,7 +71,12 @@ class Scored:
 
 
 def score_open_cases(
-    store: Store, registry: Registry, *, as_of: int | None = None, progress: Progress = silent
+    store: Store,
+    registry: Registry,
+    *,
+    as_of: int | None = None,
+    index_folder: Path | None = None,
+    progress: Progress = silent,
 ) -> Scored:
     """Work out all risks of every case that is open, and store them with their reasons.
 
@@ -77,6 +84,9 @@ def score_open_cases(
     whose promise has passed is not at risk of being late any more: it is late, and is stored as that, and as failed. A
     reopened case is judged by a promise made since. A case without a promise that still stands cannot be late; its
     other risks are stored. (The list of the service goes by lateness and does not show it yet.)
+
+    With `index_folder` (`Settings.index_folder`) the event index is kept there, so that the service can score cases
+    that are posted from the same facts (`service.online`).
 
     Raises
     ------
@@ -94,14 +104,17 @@ def score_open_cases(
     landmarks = landmarks_now(known.events, known.as_of)
     stale = known.observed_until.reindex(landmarks["case_id"]).to_numpy("int64") < known.as_of - STALE_AFTER
     active = landmarks[~stale].reset_index(drop=True)
-    inputs = _inputs(models, known, active, store.time_zone())
+    index, zone = _index(models, known), store.time_zone()
+    inputs = _inputs(models, known, active, zone, index)
     progress("score", 1, 3)
     told = models.tell(inputs)
     past = overdue(active)
     risks = pd.concat(_rows(models, version, inputs, told, past, known.as_of), ignore_index=True)
     progress("score", 2, 3)
     store.write_risks(risks, as_of=known.as_of)
-    store.write_remaining_times(_remaining(models, version, inputs, told, known.as_of), as_of=known.as_of)
+    store.write_remaining_times(remaining_rows(models, version, inputs, told, known.as_of), as_of=known.as_of)
+    if index_folder is not None:
+        save_index(index_folder, index, About(known.as_of, zone, standards_of(store), version))
     progress("score", 3, 3)
     late = risks[(risks["outcome"] == LATE) & (risks["reasons"] != OVERDUE_REASONS)]
     return Scored(
@@ -139,11 +152,17 @@ def band(probability: Floats) -> NDArray[np.str_]:
     return np.select([probability >= HIGH, probability >= MEDIUM], ["high", "medium"], "low")
 
 
-def _inputs(models: FailureModels, known: Known, landmarks: pd.DataFrame, time_zone: str) -> RiskInputs:
+def _index(models: FailureModels, known: Known) -> EventIndex:
     facts = facts_from_events(
         known.events, known.inspections, known.observed_until, capacity=known.capacity, adjacency=known.adjacency
     )
-    index = EventIndex.build(facts, input_terms(models.features, models.outcomes))
+    return EventIndex.build(facts, input_terms(models.features, models.outcomes))
+
+
+def _inputs(
+    models: FailureModels, known: Known, landmarks: pd.DataFrame, time_zone: str, index: EventIndex | None = None
+) -> RiskInputs:
+    index = _index(models, known) if index is None else index
     source = IndexTerms(index, queries_at(landmarks))
     return risk_inputs(
         source, landmarks, models.features, models.outcomes, time_zone=time_zone, calendar=known.calendar
@@ -160,8 +179,7 @@ def _rows(
             asked &= ~past
         if asked.any():
             chosen = inputs.rows(asked)
-            starts = chosen.starts if outcome == ANY else {outcome: chosen.starts[outcome]}
-            reasons = stored_reasons(models.explain(chosen, outcome), chosen.matrix, starts=starts)
+            reasons = reasons_of(models, chosen, outcome)
             ends = Told(*(end[asked] for end in (found.probability, found.lower, found.upper)))
             yield _frame(chosen.landmarks, version, as_of, outcome, ends, reasons)
     late = inputs.landmarks[past]
@@ -171,7 +189,13 @@ def _rows(
         yield _frame(late, version, as_of, outcome, ends, [OVERDUE_REASONS] * len(late))
 
 
-def _remaining(
+def reasons_of(models: FailureModels, inputs: RiskInputs, outcome: str) -> list[str]:
+    """The reasons of n risks of one outcome as they are stored, in order; the outcome must be possible in all."""
+    starts = inputs.starts if outcome == ANY else {outcome: inputs.starts[outcome]}
+    return stored_reasons(models.explain(inputs, outcome), inputs.matrix, starts=starts)
+
+
+def remaining_rows(
     models: FailureModels, version: str, inputs: RiskInputs, told: dict[str, Told], as_of: int
 ) -> pd.DataFrame:
     """How long each case will wait on, in seconds; no rows where the models do not tell."""

@@ -13,6 +13,9 @@ from data.store import Store
 from models.signals.afterwards import Lasted, lasted
 from models.signals.reviews import TurnedOut, current, turned_out
 
+# Earlier signals whose weeks are still among those behind the signals of now: 53 of them, and their own windows.
+_REMEMBERED: Final = 60 * 7 * 86_400
+
 
 def _empty(table: Any) -> pd.DataFrame:
     return pd.DataFrame({column.name: pd.Series(dtype=object) for column in table.columns})
@@ -20,7 +23,8 @@ def _empty(table: Any) -> pd.DataFrame:
 
 @dataclass(frozen=True)
 class SignalRecord:
-    """The weeks behind signals (undisclosed), every step of their reviews, and what later weeks showed.
+    """The weeks behind signals (undisclosed), every step of their reviews, what later weeks showed, and the signals of
+    earlier detections (undisclosed).
 
     Frames as `data.store_signals` reads them.
     """
@@ -28,11 +32,14 @@ class SignalRecord:
     weeks: pd.DataFrame = field(default_factory=lambda: _empty(tables.signal_week))
     reviews: pd.DataFrame = field(default_factory=lambda: _empty(tables.signal_review))
     outcomes: pd.DataFrame = field(default_factory=lambda: _empty(tables.signal_outcome))
+    earlier: pd.DataFrame = field(default_factory=lambda: _empty(tables.signal))
 
     @classmethod
     def read(cls, store: Store, as_of: int) -> SignalRecord:
         """What a store holds behind the signals of `as_of`. Reviews count whenever they were written."""
-        return cls(store.read_signal_weeks(as_of), store.read_reviews(), store.read_outcomes())
+        every = store.read_all_signals()
+        earlier = every[(every["as_of"] < as_of) & (every["week"] >= as_of - _REMEMBERED)]
+        return cls(store.read_signal_weeks(as_of), store.read_reviews(), store.read_outcomes(), earlier)
 
     def statuses(self) -> dict[str, str]:
         """The status of every signal that somebody looked at, by its id."""

@@ -3,13 +3,21 @@
 from __future__ import annotations
 
 import time
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING
 
 import pandas as pd
+from sqlalchemy import Connection, func, insert, select
 
+from data import tables
 from data.errors import UsageError
 from data.store import Store
+from data.store_tables import frame_of
 from models.signals.reviews import check_step, current
+from service.signal_record import SignalRecord
+
+if TYPE_CHECKING:  # the command writes reviews down without publishing anything
+    from service.published import Published, Signal
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,6 +57,36 @@ def review(store: Store, signal_id: str, status: str, reason: str | None = None,
         pd.DataFrame([{"signal_id": whole_id, **step, "status": status, "reason": reason, "recorded_at": moment}])
     )
     return Step(whole_id, str(row["area"]), str(row["category"]), str(row["direction"]), status, reason, before)
+
+
+def add_step(connection: Connection, signal: Signal, status: str, reason: str | None) -> None:
+    """Append a step to the review of a signal, in the transaction of `connection` (of `Store.writing`).
+
+    A step is never before the newest one, whatever the clock says: the newest holds.
+    """
+    table = tables.signal_review
+    newest = connection.execute(select(func.max(table.c.recorded_at))).scalar()
+    row = {name: getattr(signal, name) for name in ("signal_id", "week", "area", "category", "direction")}
+    moment = max(int(time.time()), int(newest or 0))
+    connection.execute(insert(table).values(**row, status=status, reason=reason, recorded_at=moment))
+
+
+def reviewed(published: Published, connection: Connection) -> Published:
+    """The same figures with the reviews as `connection` reads them: what each signal became, and how those before it
+    turned out.
+    """
+    steps = frame_of(connection, select(tables.signal_review))
+    record = SignalRecord(reviews=steps.sort_values(["recorded_at", "review_id"], ignore_index=True))
+    statuses = record.statuses()
+    signals = tuple(
+        replace(
+            signal,
+            status=statuses.get(signal.signal_id, "new"),
+            held=record.held(signal.category, signal.direction, signal.week),
+        )
+        for signal in published.signals
+    )
+    return replace(published, signals=signals)
 
 
 def status_of(reviews: pd.DataFrame, signal_id: str) -> str:

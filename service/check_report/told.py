@@ -59,13 +59,13 @@ class Report:
 
     checked: tuple[Checked, ...]
     verdicts: tuple[Verdict, ...]
+    minimum: int = MINIMUM
 
     @classmethod
-    def of(cls, checked: Sequence[Checked], verdicts: Sequence[Verdict]) -> Report:
+    def of(cls, checked: Sequence[Checked], verdicts: Sequence[Verdict], *, minimum: int = MINIMUM) -> Report:
         """Withhold what is small, and keep the rest."""
-        return cls(
-            tuple(replace(one, findings=tuple(map(disclosed, one.findings))) for one in checked), tuple(verdicts)
-        )
+        told = (replace(one, findings=tuple(disclosed(each, minimum) for each in one.findings)) for one in checked)
+        return cls(tuple(told), tuple(verdicts), minimum)
 
     @property
     def stops(self) -> bool:
@@ -76,19 +76,22 @@ class Report:
         """Plain values, the same names in every version of `schema`; sentences in both languages."""
         return {
             "schema": SCHEMA,
-            "minimum_cell": MINIMUM,
+            "minimum_cell": self.minimum,
             "levels": {level: sum(one.count(level) for one in self.checked) for level in LEVELS},
             "subjects": [_subject(one) for one in self.checked],
             "verdicts": [_verdict(one) for one in self.verdicts],
         }
 
 
-def disclosed(finding: CheckFinding) -> CheckFinding:
+def disclosed(finding: CheckFinding, minimum: int = MINIMUM) -> CheckFinding:
     """The finding without small counts where it is about an area, or about an office, which may serve one area only."""
     if finding.where.area is None and finding.where.office is None:
         return finding
+    if finding.chart is not None and finding.chart.unit == "count":
+        # A month's bar beside the others and their sum: too much to weigh for a picture.
+        finding = replace(finding, chart=None)
     counts = {name: value for name, value in finding.figures.items() if isinstance(value, int)}
-    small = {name for name, value in counts.items() if 0 <= value < MINIMUM} - _NO_COUNTS
+    small = {name for name, value in counts.items() if 0 <= value < minimum} - _NO_COUNTS
     if not small:
         return finding
     figures: dict[str, Number] = {name: None if name in small else value for name, value in finding.figures.items()}

@@ -13,21 +13,28 @@ from data.errors import HeedError
 # Each module adds its command when it is imported.
 from service.cli import (  # noqa: F401
     as_of,
+    audit,
     backtest,
+    backup,
     boundary,
     checking,
     clock,
+    config,
     demo,
     features,
     importing,
     imports,
+    jobs,
+    keys,
     models,
     places,
+    retain,
     scoring,
     serve,
     signals,
     sync,
     train,
+    worker,
 )
 from service.cli._app import app, state
 

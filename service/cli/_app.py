@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import sys
+import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -147,6 +148,25 @@ def moment(text: str | None, default: int, option: str) -> int:
             f"{option}: expected a moment with its time zone, such as 2025-12-16T08:30+08:00; add the offset."
         )
     return int(value.timestamp())
+
+
+def past_moment(text: str | None, option: str) -> int | None:
+    """A moment that results are stored of; None where none was given.
+
+    What is stored of a moment to come would count as the newest until then, before everything that is worked out
+    meanwhile.
+
+    Raises
+    ------
+    UsageError
+        If it cannot be read, has no time zone, or has not come yet.
+    """
+    if text is None:
+        return None
+    found = moment(text, 0, option)
+    if found > int(time.time()):
+        raise UsageError(f"{option}: expected a moment that has come, got one ahead. Leave it out for the newest.")
+    return found
 
 
 def shown(ts: int) -> str:

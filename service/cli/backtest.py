@@ -25,9 +25,10 @@ from models.validation.history_rows import risk_model_of, rows_of
 from models.validation.judge import Estimate
 from models.validation.result import Validation, plain_figures
 from models.validation.run import backtest_folds
+from service._disclosed_slices import disclose_slices
 from service.backtest_report.numbers import figure, percent, spread
 from service.backtest_report.words import BASELINES, UNITS, VERDICT_SHAPES, VERDICTS
-from service.cli._app import Json, Step, app, emit, open_store, out, progress, shown
+from service.cli._app import Json, Step, app, emit, open_store, out, progress, settings, shown
 from service.known import Known
 from service.training import history_of
 
@@ -179,7 +180,7 @@ def _result(history: History, found: Validation, split: float | None) -> dict[st
         "features": [str(name) for name in history.inputs.matrix.features.columns],
         "importance_points": found.importance,
         "trusted": _trusted(found),
-        "validation": found.as_dict(),
+        "validation": disclose_slices(found.as_dict(), minimum=settings().minimum_cell),
     }
 
 

@@ -24,7 +24,7 @@ from service.check_report.told import (
 )
 from service.check_report.words import WORDS
 from service.check_verdict import ANSWERS, QUESTIONS, verdicts
-from service.cli._app import Json, app, emit, moment, open_store, out, progress
+from service.cli._app import Json, app, emit, moment, open_store, out, progress, settings
 
 _STYLES = {"stop": "bold red", "warn": "yellow", "note": "dim"}
 
@@ -75,7 +75,7 @@ def check(
             _refuse_file_options(mapping, drop)
             with open_store() as store:
                 checked = check_store(store, source=source, as_of=given, progress=step)
-        report = Report.of(checked, verdicts(checked))
+        report = Report.of(checked, verdicts(checked), minimum=settings().minimum_cell)
         if html is not None:
             # Imported here: drawing needs a library that takes a second to load.
             from service.check_report.page import page_of  # noqa: PLC0415

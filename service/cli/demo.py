@@ -97,7 +97,8 @@ def _build(made: _Demo, seed: int, step: Step) -> tuple[SimulatedCity, Store, tu
     with made.step("import"):
         import_file(store, paths["events"], find_mapping("demo"), extracted_at=city.end - 1, progress=step)
         store.write_places(city.areas, city.offices, city.categories, city.inspections, city.capacities)
-    registry = Registry(Settings.read(store_url=made.url).models_folder())
+    settings = Settings.read(store_url=made.url)
+    registry = Registry(settings.models_folder())
     with made.step("features"):
         step("features", 0, 1)
         history = history_of(store, as_of=city.end)
@@ -107,7 +108,7 @@ def _build(made: _Demo, seed: int, step: Step) -> tuple[SimulatedCity, Store, tu
     with made.step("train"):
         version, _models = train_models(store, registry, history, jobs=_JOBS, progress=step)
     with made.step("score"):
-        scored = score_open_cases(store, registry, as_of=city.end, progress=step)
+        scored = score_open_cases(store, registry, as_of=city.end, index_folder=settings.index_folder(), progress=step)
     with made.step("signals"):
         detected = detect(store, as_of=city.end, progress=step)
     return city, store, (tested, scored, detected, version)

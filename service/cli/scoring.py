@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from service.cli._app import Json, app, emit, moment, open_registry, open_store, out, progress, shown
+from service.cli._app import Json, app, emit, open_registry, open_store, out, past_moment, progress, settings, shown
 from service.scoring import score_open_cases
 
 
@@ -23,8 +23,10 @@ def score(
     Example: heed --store heed.db score
     """
     with open_store() as store, progress(quiet=as_json) as step:
-        given = None if as_of is None else moment(as_of, 0, "--as-of")
-        found = score_open_cases(store, open_registry(), as_of=given, progress=step)
+        given = past_moment(as_of, "--as-of")
+        found = score_open_cases(
+            store, open_registry(), as_of=given, index_folder=settings().index_folder(), progress=step
+        )
     if as_json:
         emit({**asdict(found), "as_of": shown(found.as_of)})
         return

@@ -1,7 +1,8 @@
-"""`heed serve`: the API and the pages, on this machine."""
+"""`heed serve`: the API and the pages."""
 
 from __future__ import annotations
 
+import logging
 from typing import Annotated
 
 import typer
@@ -9,21 +10,30 @@ import typer
 from service.cli._app import app, err, settings
 from service.settings import Settings
 
+logger = logging.getLogger("heed.serve")
+
 
 @app.command("serve")
 def serve(
     host: Annotated[str | None, typer.Option("--host", help="Address to listen on; only this machine's own.")] = None,
     port: Annotated[int | None, typer.Option("--port", help="Port to listen on.")] = None,
+    drain: Annotated[
+        float,
+        typer.Option("--drain", min=0, max=600, help="Seconds to go on answering after SIGTERM, being not ready."),
+    ] = 0,
 ) -> None:
     """Serve the pages and the API.
+
+    On SIGTERM it says at /health/ready that it is not ready, goes on for --drain seconds, finishes what was begun, and
+    ends with exit code 0.
 
     Example: heed --store heed.db serve --port 8000
     """
     given = {name: value for name, value in (("host", host), ("port", port)) if value is not None}
-    run(settings(**given))
+    run(settings(**given), drain_seconds=drain)
 
 
-def run(chosen: Settings) -> None:
+def run(chosen: Settings, *, drain_seconds: float = 0) -> None:
     """Serve until stopped.
 
     Raises
@@ -32,14 +42,29 @@ def run(chosen: Settings) -> None:
         If a model in use is damaged, not signed as asked, or refused by the boundary.
     """
     # Here, and not above: `heed --help` should not have to load a web server.
-    import uvicorn  # noqa: PLC0415
-
     from models.registry import Registry  # noqa: PLC0415
+    from service import server  # noqa: PLC0415
     from service.app import create_app  # noqa: PLC0415
+    from service.auth.start import require_someone  # noqa: PLC0415
+    from service.logs import configure  # noqa: PLC0415
+    from service.settings_told import warnings_of  # noqa: PLC0415
 
     Registry(chosen.models_folder()).require_in_use()
+    require_someone(chosen)
     application = create_app(chosen)
-    err.print(f"heed serves http://{chosen.host}:{chosen.port}/ (stop with Ctrl+C)")
-    uvicorn.run(
-        application, host=chosen.host, port=chosen.port, log_level="warning", access_log=False, server_header=False
-    )
+    configure(_for_readers(chosen))
+    for warning in warnings_of(chosen):
+        logger.warning(warning)
+    scheme = "http" if chosen.tls_certificate is None else "https"
+    if err.is_terminal:
+        err.print(f"heed serves {scheme}://{chosen.host}:{chosen.port}/ (stop with Ctrl+C)")
+    else:
+        logger.info("serving", extra={"fields": {"scheme": scheme, "port": chosen.port}})
+    server.serve(application, chosen, drain_seconds=drain_seconds)
+
+
+def _for_readers(chosen: Settings) -> Settings:
+    """The format of log lines: text on a terminal, unless one was asked for."""
+    if "log_format" in chosen.model_fields_set or not err.is_terminal:
+        return chosen
+    return chosen.model_copy(update={"log_format": "console"})

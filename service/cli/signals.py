@@ -12,8 +12,9 @@ import typer
 from rich.markup import escape
 from rich.table import Table
 
-from models.signals import SignalSettings
-from service.cli._app import Json, app, emit, moment, open_store, out, progress, settings, shown
+from models.signals import SignalSettings, more_sentence
+from models.signals.weeks_behind import WEEKS
+from service.cli._app import Json, app, emit, open_store, out, past_moment, progress, settings, shown
 from service.cli.signals_detect import detect as detect_in_counts
 from service.cli.signals_detect import plain_rows
 from service.cli.signals_nowcast import nowcast as nowcast_of_reports
@@ -21,7 +22,7 @@ from service.cli.signals_plan import plan_rises
 from service.cli.signals_review import review as review_signal
 from service.cli.signals_scan import scan_table
 from service.detection import Detected, detect
-from service.places import read_places
+from service.places import Places, read_places
 from service.published import (
     Figure,
     Pressure,
@@ -67,20 +68,30 @@ def signals(
     level: Annotated[
         float, typer.Option("--level", help="Share of false alarms accepted among the signals of a week.")
     ] = 0.10,
+    most_per_area: Annotated[
+        int | None, typer.Option("--most-per-area", metavar="N", min=1, help="Tell so many of an area first.")
+    ] = None,
+    most_per_week: Annotated[
+        int | None, typer.Option("--most-per-week", metavar="N", min=1, help="Tell so many over all areas first.")
+    ] = None,
+    weeks: Annotated[
+        int, typer.Option("--weeks", metavar="N", min=1, max=WEEKS, help="Weeks in the picture of a signal.")
+    ] = WEEKS,
     as_json: Json = False,
 ) -> None:
     """Find weak signals in the newest complete week, and measure pressure; store both. `detect`: any table of counts.
 
-    Small figures are withheld here as everywhere else.
+    Small figures are withheld here as everywhere else. Signals beyond the limits of those told first are kept and
+    counted, and `--json` and the pages list them.
 
-    Example: heed --store heed.db signals
+    Example: heed --store heed.db signals --most-per-area 3
     """
     if context.invoked_subcommand is not None:
         return
-    chosen = SignalSettings(fdr_level=level)
+    chosen = SignalSettings(fdr_level=level, most_per_area=most_per_area, most_per_week=most_per_week)
     with open_store() as store, progress(quiet=as_json) as step:
-        given = None if as_of is None else moment(as_of, 0, "--as-of")
-        found = detect(store, as_of=given, settings=chosen, progress=step)
+        given = past_moment(as_of, "--as-of")
+        found = detect(store, as_of=given, settings=chosen, weeks=weeks, progress=step)
         published = publish(
             store.read_pressure(found.as_of),
             store.read_signals(found.as_of),
@@ -140,20 +151,31 @@ def _tell(found: Detected, published: Published, level: float) -> None:
             f"the record, ask with --as-of {shown(found.newest_opening + 1)}."
         )
     if published.signals:
-        table = Table(box=None, pad_edge=False)
-        for name in ("signal", "area", "problem", "direction", "week of", "reports", "usual", "parts"):
-            table.add_column(name)
-        for one in published.signals:
-            usual = f"{_told(one.lower)} to {_told(one.upper)}"
-            parts = "" if one.parts is None else f"{one.parts.rising} of {one.parts.number}"
-            what = (one.signal_id[:_ID], escape(one.area), escape(one.category), one.direction)
-            table.add_row(*what, shown(one.week)[:10], _told(one.observed), usual, parts)
-        out.print(table)
-        out.print("What became of one: heed signals review SIGNAL --status confirmed.")
+        _tell_signals(published)
     if len(found.notes):
         codes = found.notes["code"].value_counts().sort_index()
         told = ", ".join(f"{_NOTES.get(str(code), str(code))} ({number})" for code, number in codes.items())
         out.print(f"Not compared, because the record changed and not the city: {told}; --json lists them.")
+    _tell_offices(found, published)
+
+
+def _tell_signals(published: Published) -> None:
+    table = Table(box=None, pad_edge=False)
+    for name in ("signal", "area", "problem", "direction", "week of", "reports", "usual", "parts"):
+        table.add_column(name)
+    for one in published.told_first():
+        usual = f"{_told(one.lower)} to {_told(one.upper)}"
+        parts = "" if one.parts is None else f"{one.parts.rising} of {one.parts.number}"
+        what = (one.signal_id[:_ID], escape(Places.plain_area(one.area)), escape(one.category), one.direction)
+        table.add_row(*what, shown(one.week)[:10], _told(one.observed), usual, parts)
+    out.print(table)
+    rest = more_sentence(len(published.rest()), language="en")
+    if rest:
+        out.print(f"{rest} With --json, or on the pages.")
+    out.print("What became of one: heed signals review SIGNAL --status confirmed.")
+
+
+def _tell_offices(found: Detected, published: Published) -> None:
     for late in publish_office_records(found.offices[found.offices["fell_behind"]], minimum=published.minimum):
         before, recent = (
             "withheld" if late[name] is None else f"{late[name]:.0%}" for name in ("late_before", "late_recent")

@@ -10,6 +10,7 @@ from rich.markup import escape
 
 from models.signals.reviews import REASONS, STATUSES
 from service.cli._app import Json, emit, open_store, out
+from service.places import Places
 from service.signal_reviews import review as write_down
 
 
@@ -31,6 +32,5 @@ def review(
         emit(asdict(step))
     else:
         why = "" if step.reason is None else f" ({REASONS[step.reason]['en']})"
-        out.print(
-            f"{escape(step.category)} in {escape(step.area)}, {step.direction}: {step.before} → {step.status}{why}."
-        )
+        what = f"{escape(step.category)} in {escape(Places.plain_area(step.area))}, {step.direction}"
+        out.print(f"{what}: {step.before} → {step.status}{why}.")

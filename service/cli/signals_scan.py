@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-from enum import StrEnum
 from pathlib import Path
-from typing import Annotated, Any, Final
+from typing import Any, Final
 
 import numpy as np
-import typer
 
 from data.errors import UsageError
 from models.signals.scan import (
@@ -16,6 +14,7 @@ from models.signals.scan import (
     Null,
     PoissonNull,
     RestrictedZones,
+    ScanResult,
     Windows,
     Zones,
     alive_windows,
@@ -44,127 +43,63 @@ from models.signals.scan.table import (
 )
 from service.cli._app import Json, emit, err, progress
 from service.cli._outputs import check_output, write_table
+from service.cli._scan_options import (
+    CasesFile,
+    From,
+    LargestRadius,
+    LargestShare,
+    LeastCases,
+    Longest,
+    Model,
+    Nearest,
+    NeighboursFile,
+    Output,
+    PlacesFile,
+    PopulationsFile,
+    Rates,
+    Replications,
+    RestrictedBelow,
+    Seed,
+    Shortest,
+    SizeParameter,
+    Step,
+    StepLength,
+    StopAfter,
+    Until,
+    When,
+    WhichModel,
+    WhichRates,
+    WhichTime,
+)
 from service.cli._scan_words import tell
 
 _FLEXIBLE: Final = 10
 _RESTRICTED: Final = 50
 
 
-class Model(StrEnum):
-    """What the counts are compared with."""
-
-    POISSON = "poisson"
-    PERMUTATION = "permutation"
-    BERNOULLI = "bernoulli"
-    EXPECTATION = "expectation"
-    NEGATIVE_BINOMIAL = "negative-binomial"
-
-
-class When(StrEnum):
-    """Which windows of time are looked at."""
-
-    PROSPECTIVE = "prospective"
-    RETROSPECTIVE = "retrospective"
-    SPACE = "space"
-    TIME = "time"
-
-
-class Rates(StrEnum):
-    """Which side of what is expected."""
-
-    HIGH = "high"
-    LOW = "low"
-    BOTH = "both"
-
-
-class Step(StrEnum):
-    """What one step of time is."""
-
-    AUTO = "auto"
-    DAY = "day"
-    WEEK = "week"
-    MONTH = "month"
-    YEAR = "year"
-
-
 def scan_table(
-    cases: Annotated[
-        Path,
-        typer.Argument(
-            metavar="CASES.csv",
-            help="Columns place, date (or k: a number) and n; controls, expected or stratum where a model uses them.",
-        ),
-    ],
-    places: Annotated[
-        Path, typer.Option("--places", metavar="FILE", help="Columns place, lat and lon (or x and y); population.")
-    ],
-    neighbours: Annotated[
-        Path | None,
-        typer.Option(
-            "--neighbours",
-            metavar="FILE",
-            help="Columns place, neighbour: clusters of any shape along borders in place of circles.",
-        ),
-    ] = None,
-    populations: Annotated[
-        Path | None,
-        typer.Option(
-            "--populations", metavar="FILE", help="Columns place, population; date and stratum if they differ."
-        ),
-    ] = None,
-    model: Annotated[Model, typer.Option("--model", help="What cases are compared with, see above.")] = Model.POISSON,
-    when: Annotated[
-        When,
-        typer.Option(
-            "--time",
-            help="Clusters that last until now, of any time, of the whole period, or of all places.",
-        ),
-    ] = When.PROSPECTIVE,
-    unit: Annotated[Step, typer.Option("--unit", help="What one step of dated cases is.")] = Step.AUTO,
-    begin: Annotated[str | None, typer.Option("--from", metavar="DATE", help="First step; a number with k.")] = None,
-    end: Annotated[
-        str | None, typer.Option("--until", metavar="DATE", help="Newest step; later cases are not seen.")
-    ] = None,
-    longest: Annotated[
-        int | None, typer.Option("--longest", min=1, help="Steps of the longest cluster; default half of the period.")
-    ] = None,
-    shortest: Annotated[int, typer.Option("--shortest", min=1, help="Steps of the shortest cluster.")] = 1,
-    share: Annotated[
-        float, typer.Option("--share", help="Largest circle, as a share of what is expected over the whole period.")
-    ] = 0.5,
-    radius: Annotated[float | None, typer.Option("--radius", help="Largest circle, in km or units of x and y.")] = None,
-    nearest: Annotated[
-        int | None,
-        typer.Option(
-            "--nearest",
-            min=1,
-            help="Clusters among so many nearest places (with --neighbours 10, with --restricted 50 unless given).",
-        ),
-    ] = None,
-    restricted: Annotated[
-        float | None,
-        typer.Option(
-            "--restricted",
-            metavar="P",
-            help="With --neighbours: only places that are each high with p below this, 0.2 for one (Tango 2008).",
-        ),
-    ] = None,
-    rates: Annotated[Rates, typer.Option("--rates", help="More than expected, less (silence), or both.")] = Rates.HIGH,
-    size: Annotated[
-        float | None, typer.Option("--size", help="negative-binomial: variance is mean x (1 + mean / size).")
-    ] = None,
-    least_cases: Annotated[int, typer.Option("--least-cases", min=0, help="Fewest cases of a high cluster.")] = 2,
-    replicates: Annotated[
-        int, typer.Option("--replications", min=0, help="How often counts without a cluster are drawn, for p-values.")
-    ] = 999,
-    seed: Annotated[int, typer.Option("--seed", min=0, help="Seed of the replications.")] = 1,
-    stop_after: Annotated[
-        int | None,
-        typer.Option("--stop-after", min=1, help="Draw no more once so many reached the first cluster: it is nothing."),
-    ] = None,
-    output: Annotated[
-        Path | None, typer.Option("--output", "-o", metavar="FILE.csv", help="Write the clusters.")
-    ] = None,
+    cases: CasesFile,
+    places: PlacesFile,
+    neighbours: NeighboursFile = None,
+    populations: PopulationsFile = None,
+    model: WhichModel = Model.POISSON,
+    when: WhichTime = When.PROSPECTIVE,
+    unit: StepLength = Step.AUTO,
+    begin: From = None,
+    end: Until = None,
+    longest: Longest = None,
+    shortest: Shortest = 1,
+    share: LargestShare = 0.5,
+    radius: LargestRadius = None,
+    nearest: Nearest = None,
+    restricted: RestrictedBelow = None,
+    rates: WhichRates = Rates.HIGH,
+    size: SizeParameter = None,
+    least_cases: LeastCases = 2,
+    replicates: Replications = 999,
+    seed: Seed = 1,
+    stop_after: StopAfter = None,
+    output: Output = None,
     as_json: Json = False,
 ) -> None:
     """Find clusters of cases among neighbouring places: where, since when, how many, and how often chance brings that.
@@ -201,26 +136,26 @@ def scan_table(
         )
     if output is not None:
         write_table(result.clusters.assign(places=result.clusters["places"].map(" ".join)), output)
-    about = {
-        "file": cases.name,
-        "model": model.value,
-        "time": when.value,
-        "unit": table.unit,
+    asked = {"file": cases.name, "model": model.value, "time": when.value, "unit": table.unit}
+    shape = _shape(when, neighbours, restricted, nearest)
+    about = {**asked, **_looked_at(table, where, null, result), "shape": shape, "seed": seed}
+    if as_json:
+        emit({**about, "clusters": [_plain(row) for row in result.clusters.to_dict("records")]})
+    else:
+        tell(about, result)
+
+
+def _looked_at(table: CaseTable, where: PlaceTable, null: Null, result: ScanResult) -> dict[str, Any]:
+    return {
         "first": table.times[0],
         "last": table.times[-1],
         "places": len(where.names),
         "cases": int(null.counts.sum()),
         "cases_outside": table.outside,
         "zones": result.n_zones,
-        "shape": _shape(when, neighbours, restricted, nearest),
         "windows": result.n_windows,
         "replications": len(result.maxima),
-        "seed": seed,
     }
-    if as_json:
-        emit({**about, "clusters": [_plain(row) for row in result.clusters.to_dict("records")]})
-    else:
-        tell(about, result)
 
 
 def _unit(unit: Step) -> Unit:

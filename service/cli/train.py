@@ -10,7 +10,7 @@ from rich.table import Table
 
 from features.outcomes import LANDMARK_OUTCOMES
 from models.failures import FailureModels
-from service.cli._app import Json, app, emit, moment, open_registry, open_store, out, progress, shown
+from service.cli._app import Json, app, emit, open_registry, open_store, out, past_moment, progress, shown
 from service.training import history_of, train_models
 
 
@@ -39,7 +39,7 @@ def train(
     Example: heed --store heed.db train
     """
     with open_store() as store, progress(quiet=as_json) as step:
-        cut = None if as_of is None else moment(as_of, 0, "--as-of")
+        cut = past_moment(as_of, "--as-of")
         step("features", 0, 1)
         history = history_of(store, as_of=cut, outcomes=outcome or LANDMARK_OUTCOMES)
         step("features", 1, 1)

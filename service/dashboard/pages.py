@@ -14,12 +14,15 @@ from fastapi.staticfiles import StaticFiles
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
 from models.plots import signal_weeks
-from service.dashboard import charts
+from models.signals.reviews import REASONS
+from service.audit import record_case, record_cases
+from service.dashboard import charts, life_chart
 from service.dashboard.show import Links, Show, names_sorted
-from service.dependencies import Source, Spoken, Telling, Told
+from service.dependencies import CaseReader, FiguresReader, Source, Spoken, Telling, Told, allowed
 from service.etags import NO_STORE, REVALIDATE, Answer, remembered, respond
+from service.identity import Identity, Scope
 from service.language import LANGUAGES, LanguageQuery, Words, marked
-from service.listing import CaseFilter, CasePage, filtered, page_of_cases
+from service.listing import CaseFilter, CasePage, filtered, page_of_cases, visible
 from service.places import Kind
 from service.problems import NotFoundError, Problem
 from service.published import Signal
@@ -29,7 +32,7 @@ from service.routers.areas import AreaCode
 from service.routers.areas import found as area_found
 from service.routers.cases import CaseId
 from service.routers.cases import found as case_found
-from service.routers.signals import SignalId
+from service.routers.signals import SignalId, signal_answer
 from service.routers.signals import found as signal_found
 from service.sentences import earlier_sentences, why_sentence
 
@@ -58,18 +61,20 @@ class ChartQuery(LanguageQuery):
 
 
 @router.get("/")
-def home(request: Request) -> Response:
-    """Lead to the open cases."""
-    return RedirectResponse(Links(request).to("/cases"))
+def home(request: Request, identity: FiguresReader) -> Response:
+    """Lead to the open cases; whoever reads no case, to the areas."""
+    return RedirectResponse(Links(request).to("/cases" if identity.may(Scope.CASES_READ) else "/areas"))
 
 
 @router.get("/cases")
-def cases_page(request: Request, query: Annotated[PageQuery, Query()], reads: Source, words: Spoken) -> Response:
+def cases_page(
+    request: Request, query: Annotated[PageQuery, Query()], reads: Source, words: Spoken, identity: CaseReader
+) -> Response:
     """Open cases by what needs attention."""
-    page = page_of_cases(reads, query, limit=PAGE_SIZE)
+    page = page_of_cases(reads, query, identity, limit=PAGE_SIZE)
     telling = Telling(page.snapshot, words)
     explanations = {case.case_id: explain(case) for case in page.cases}
-    html = _render(
+    html = render(
         request,
         words,
         "cases.html",
@@ -77,23 +82,29 @@ def cases_page(request: Request, query: Annotated[PageQuery, Query()], reads: So
         query=query,
         page=page,
         page_size=PAGE_SIZE,
-        tally=_tally(page, query),
-        choices=_choices(telling),
+        tally=_tally(page, query, identity),
+        choices=_choices(telling, identity),
         filtered=query.model_fields_set - {"lang", "cursor"},
         reasons={case_id: explanation.reasons[:TOP_REASONS] for case_id, explanation in explanations.items()},
     )
+    record_cases(request, page, query, "page")
     return respond(request, Answer.of(html), language=words.language, cache=NO_STORE, media_type=_HTML)
 
 
 @router.get("/cases/{case_id}")
 def case_page(
-    request: Request, case_id: CaseId, _query: Annotated[LanguageQuery, Query()], reads: Source, telling: Told
+    request: Request,
+    case_id: CaseId,
+    _query: Annotated[LanguageQuery, Query()],
+    reads: Source,
+    telling: Told,
+    identity: CaseReader,
 ) -> Response:
     """One case: what, by when, how likely late, why, and what its offices did."""
-    case = case_found(telling.snapshot, case_id)
+    case = case_found(telling.snapshot, case_id, identity)
     explanation = explain(case)
     shown, rest = explanation.split(charts.REASONS_SHOWN)
-    html = _render(
+    html = render(
         request,
         telling.words,
         "case.html",
@@ -105,37 +116,60 @@ def case_page(
         others=explanation.reasons[len(shown) :],
         size=charts.size_of(charts.waterfall_rows(explanation)),
         timeline=_timeline(case, reads.timeline(telling.snapshot, case_id)),
+        life=reads.life(telling.snapshot, case_id),
+        life_size=life_chart.SIZE,
     )
+    record_case(request, case_id, "page")
     return respond(request, Answer.of(html), language=telling.words.language, cache=NO_STORE, media_type=_HTML)
 
 
 @router.get("/charts/cases/{case_id}/reasons.svg")
-def reasons_chart(request: Request, case_id: CaseId, query: Annotated[ChartQuery, Query()], telling: Told) -> Response:
+def reasons_chart(
+    request: Request, case_id: CaseId, query: Annotated[ChartQuery, Query()], telling: Told, identity: CaseReader
+) -> Response:
     """The reasons of one case as a waterfall."""
-    case = case_found(telling.snapshot, case_id)
+    case = case_found(telling.snapshot, case_id, identity)
     svg = charts.waterfall(explain(case), telling.words, query.theme)
+    record_case(request, case_id, "reasons")
     return respond(request, Answer.of(svg), language=telling.words.language, cache=NO_STORE, media_type=_SVG)
 
 
-@router.get("/areas")
+@router.get("/charts/cases/{case_id}/life.svg")
+def case_life_chart(
+    request: Request,
+    case_id: CaseId,
+    query: Annotated[ChartQuery, Query()],
+    reads: Source,
+    telling: Told,
+    identity: CaseReader,
+) -> Response:
+    """The risk of one case at every scoring that is kept."""
+    case = case_found(telling.snapshot, case_id, identity)
+    life, events = reads.life(telling.snapshot, case_id), reads.timeline(telling.snapshot, case_id)
+    svg = life_chart.life_chart(telling.snapshot, case, life, events, telling.words, query.theme)
+    record_case(request, case_id, "life")
+    return respond(request, Answer.of(svg), language=telling.words.language, cache=NO_STORE, media_type=_SVG)
+
+
+@router.get("/areas", dependencies=[allowed(Scope.AREAS_READ)])
 def areas_page(request: Request, _query: Annotated[LanguageQuery, Query()], telling: Told) -> Response:
     """Every area against its own past, sorted by code."""
 
     def make() -> bytes:
         published = telling.snapshot.published
-        return _render(request, telling.words, "areas.html", show=Show(telling), published=published)
+        return render(request, telling.words, "areas.html", show=Show(telling), published=published)
 
     return _remembered_page(request, telling, ("areas.html",), make)
 
 
-@router.get("/areas/{area:path}")
+@router.get("/areas/{area:path}", dependencies=[allowed(Scope.AREAS_READ)])
 def area_page(request: Request, area: AreaCode, _query: Annotated[LanguageQuery, Query()], telling: Told) -> Response:
     """One area: its pressure and its signals."""
     pressure = area_found(telling.snapshot, area)
 
     def make() -> bytes:
         pictured = _pictured(telling.snapshot, area)
-        return _render(
+        return render(
             request,
             telling.words,
             "area.html",
@@ -150,7 +184,7 @@ def area_page(request: Request, area: AreaCode, _query: Annotated[LanguageQuery,
     return _remembered_page(request, telling, ("area.html", area), make)
 
 
-@router.get("/charts/areas/{area:path}/signals.svg")
+@router.get("/charts/areas/{area:path}/signals.svg", dependencies=[allowed(Scope.AREAS_READ)])
 def signals_chart(request: Request, area: AreaCode, query: Annotated[ChartQuery, Query()], telling: Told) -> Response:
     """The signals of one area beside what its past explains."""
     area_found(telling.snapshot, area)
@@ -166,18 +200,18 @@ def signals_chart(request: Request, area: AreaCode, query: Annotated[ChartQuery,
     return respond(request, answer, language=words.language, cache=REVALIDATE, media_type=_SVG)
 
 
-@router.get("/signals")
+@router.get("/signals", dependencies=[allowed(Scope.SIGNALS_READ)])
 def signals_page(request: Request, _query: Annotated[LanguageQuery, Query()], telling: Told) -> Response:
     """Every weak signal, sorted by area and category."""
 
     def make() -> bytes:
         published = telling.snapshot.published
-        return _render(request, telling.words, "signals.html", show=Show(telling), published=published)
+        return render(request, telling.words, "signals.html", show=Show(telling), published=published)
 
     return _remembered_page(request, telling, ("signals.html",), make)
 
 
-@router.get("/signals/{signal_id}")
+@router.get("/signals/{signal_id}", dependencies=[allowed(Scope.SIGNALS_READ)])
 def signal_page(
     request: Request, signal_id: SignalId, _query: Annotated[LanguageQuery, Query()], telling: Told
 ) -> Response:
@@ -187,7 +221,7 @@ def signal_page(
     def make() -> bytes:
         published = telling.snapshot.published
         summary = signal_weeks.weeks_summary(charts.week_frame(signal, telling.snapshot.time_zone))
-        return _render(
+        return render(
             request,
             telling.words,
             "signal.html",
@@ -199,12 +233,15 @@ def signal_page(
             earlier=earlier_sentences(telling.words, telling.snapshot.places, signal),
             related=published.related(signal),
             size=charts.WEEKS_SIZE,
+            review_state=signal_answer(telling, signal).etag if may_review else None,
+            reasons=REASONS,
         )
 
-    return _remembered_page(request, telling, ("signal.html", signal_id), make)
+    may_review = request.state.identity.may(Scope.SIGNALS_REVIEW)
+    return _remembered_page(request, telling, ("signal.html", signal_id, str(may_review)), make)
 
 
-@router.get("/charts/signals/{signal_id}/weeks.svg")
+@router.get("/charts/signals/{signal_id}/weeks.svg", dependencies=[allowed(Scope.SIGNALS_READ)])
 def weeks_chart(
     request: Request, signal_id: SignalId, query: Annotated[ChartQuery, Query()], telling: Told
 ) -> Response:
@@ -238,14 +275,15 @@ def wants_page(request: Request) -> bool:
 
 def error_page(request: Request, words: Words, problem: Problem, *, headers: Mapping[str, str]) -> Response:
     """A problem as a page."""
-    html = _render(request, words, "problem.html", problem=problem)
+    html = render(request, words, "problem.html", problem=problem)
     return HTMLResponse(html, status_code=problem.status, headers=dict(headers))
 
 
 def _remembered_page(request: Request, telling: Telling, key: tuple[str, ...], make: Callable[[], bytes]) -> Response:
     """A page that is the same for everyone who asks in this language, whether they chose it or their browser did."""
     language = telling.words.language
-    answer = remembered(telling.snapshot, (*key, language, Links(request).language or ""), make)
+    shown = (language, Links(request).language or "", *_sections(request))
+    answer = remembered(telling.snapshot, (*key, *shown), make)
     return respond(request, answer, language=language, cache=REVALIDATE, media_type=_HTML)
 
 
@@ -262,7 +300,7 @@ def _templates() -> Environment:
     return environment
 
 
-def _render(request: Request, words: Words, template: str, **values: Any) -> bytes:
+def render(request: Request, words: Words, template: str, **values: Any) -> bytes:
     """Render a page; its templates speak through `_` and `ngettext`."""
     context = {
         "_": words.gettext,
@@ -270,9 +308,20 @@ def _render(request: Request, words: Words, template: str, **values: Any) -> byt
         "language": words.language,
         "languages": LANGUAGES,
         "links": Links(request),
+        # The same for all who ask one service: these pages are remembered.
+        "sign_out": request.app.state.settings.auth == "required",
+        "sections": _sections(request),
         **values,
     }
     return _templates().get_template(template).render(context).encode()
+
+
+def _sections(request: Request) -> tuple[str, ...]:
+    """What the page leads on to: what the one who asks may read, which nobody knows before the signing in."""
+    identity: Identity | None = getattr(request.state, "identity", None)
+    scopes = {"cases": Scope.CASES_READ, "areas": Scope.AREAS_READ, "signals": Scope.SIGNALS_READ}
+    scopes |= {"models": Scope.MODELS_READ}
+    return tuple(name for name, scope in scopes.items() if identity is None or identity.may(scope))
 
 
 def _timeline(case: OpenCase, events: Sequence[CaseEvent]) -> list[tuple[int, CaseEvent | None]]:
@@ -283,35 +332,43 @@ def _timeline(case: OpenCase, events: Sequence[CaseEvent]) -> list[tuple[int, Ca
     return sorted(entries, key=itemgetter(0))
 
 
-def _tally(page: CasePage, query: PageQuery) -> dict[str, int]:
+def _tally(page: CasePage, query: PageQuery, identity: Identity) -> dict[str, int]:
     """How many cases each choice beside the filters would show: a band, the other side of the deadline. And how
     many of the page's are due within two days.
     """
     tally = dict.fromkeys(("high", "medium", "low", "soon", "passed", "ahead"), 0)
     for case in page.matching:
         tally["soon"] += 0 <= case.due_or_never - page.snapshot.as_of < 2 * _DAY
-    for case in filtered(page.snapshot, query.model_copy(update={"band": None})):
+    for case in filtered(page.snapshot, query.model_copy(update={"band": None}), identity):
         tally[case.band] += 1
     for deadline in ("passed", "ahead"):
-        tally[deadline] = len(filtered(page.snapshot, query.model_copy(update={"deadline": deadline, "band": None})))
+        other = query.model_copy(update={"deadline": deadline, "band": None})
+        tally[deadline] = len(filtered(page.snapshot, other, identity))
     return tally
 
 
-def _choices(telling: Telling) -> dict[str, list[tuple[str, str]]]:
+def _choices(telling: Telling, identity: Identity) -> dict[str, list[tuple[str, str]]]:
     """What the filters offer: codes and names of what the open cases have, areas with those they lie in."""
+    if identity.offices is not None:
+        # Remembered only where everybody gets the same.
+        return _choices_among(telling, visible(telling.snapshot.cases, identity))
     snapshot = telling.snapshot
     key = ("choices", telling.words.language)
     choices: dict[str, list[tuple[str, str]]] | None = snapshot.memo.get(key)
     if choices is None:
-        show = Show(telling)
-        kinds: tuple[Kind, ...] = ("category", "area", "office")
-        choices = {}
-        for kind in kinds:
-            codes = {getattr(case, kind) for case in snapshot.cases} - {None}
-            if kind == "area":
-                codes |= _above(codes, snapshot.places.parents)
-            choices[kind] = names_sorted({code: show.place(kind, code) for code in codes})
-        choices = snapshot.memo.setdefault(key, choices)
+        choices = snapshot.memo.setdefault(key, _choices_among(telling, snapshot.cases))
+    return choices
+
+
+def _choices_among(telling: Telling, cases: Sequence[OpenCase]) -> dict[str, list[tuple[str, str]]]:
+    show = Show(telling)
+    kinds: tuple[Kind, ...] = ("category", "area", "office")
+    choices: dict[str, list[tuple[str, str]]] = {}
+    for kind in kinds:
+        codes = {getattr(case, kind) for case in cases} - {None}
+        if kind == "area":
+            codes |= _above(codes, telling.snapshot.places.parents)
+        choices[kind] = names_sorted({code: show.place(kind, code) for code in codes})
     return choices
 
 

@@ -9,15 +9,20 @@ from urllib.parse import quote, urlencode
 
 from fastapi import Request
 
+from models.signals import more_sentence
+from models.waiting_words import interval_sentence
 from service import display
+from service.case_life import Said
 from service.dependencies import Telling
 from service.language import LANGUAGES, Words
 from service.places import Kind
-from service.published import PRESSURE_FIGURES, Figure, Pressure, Signal
-from service.reads import OpenCase
+from service.published import PRESSURE_FIGURES, Figure, Pressure, Published, Signal
+from service.reads import OpenCase, Risk
 from service.sentences import signal_sentence
 
 _HUNDRED: Final = 100
+_ANY: Final = "any_failure"
+_FEW: Final = 0.005
 
 
 class Links:
@@ -140,6 +145,75 @@ class Show:
             return self.words.gettext("past its first promise")
         return display.frequency(self.words, case.probability)
 
+    def hundredths(self, probability: float) -> str:
+        """A probability as cases of 100, without words."""
+        return self.number(display.per_100(probability))
+
+    def interval(self, risk: Risk | Said) -> str | None:
+        """The interval of a risk as cases of 100; None where there is none to tell."""
+        if risk.lower is None or risk.upper is None or risk.probability >= 1:
+            return None
+        return display.interval(risk.lower, risk.upper)
+
+    def outcome(self, outcome: str) -> str:
+        """An outcome as what the office does or leaves undone."""
+        return display.outcome(self.words, outcome)
+
+    def also(self, case: OpenCase) -> tuple[Risk, ...]:
+        """The other outcomes that threaten a case, each by itself, the likeliest first."""
+        others = [risk for risk in case.risks[1:] if risk.outcome != _ANY and risk.band != "low"]
+        return tuple(sorted(others, key=lambda risk: (-risk.probability, risk.outcome)))
+
+    def risk_frequency(self, risk: Risk) -> str:
+        """The risk of any outcome as cases of 100."""
+        return (
+            self.words.gettext("certain") if risk.probability >= 1 else display.frequency(self.words, risk.probability)
+        )
+
+    def risk_per_100(self, risk: Risk) -> str:
+        """The same as a figure for a table."""
+        if risk.probability >= 1:
+            return self.words.gettext("certain")
+        if 0 < risk.probability < _FEW:
+            return self.words.gettext("under 1")
+        return self.number(display.per_100(risk.probability))
+
+    def remaining(self, case: OpenCase) -> str | None:
+        """When an answer is likely; None where it is not told or has no end."""
+        told = case.remaining
+        if told is None or told.upper_80 is None:
+            return None
+        return interval_sentence(told.lower_80, told.upper_80, language=self.words.language)
+
+    def change(self, case: OpenCase) -> int | None:
+        """Cases of 100 more (or fewer) than at the scoring of the day before; None: not in that list."""
+        earlier = self.snapshot.earlier
+        before = None if earlier is None else earlier.risks.get(case.case_id)
+        return None if before is None else display.per_100(case.probability) - display.per_100(before)
+
+    def signed(self, change: int) -> str:
+        """A change with its sign."""
+        return f"{change:+d}".replace("-", "−")
+
+    def since(self) -> str | None:
+        """The day of the scoring before; None where none is kept."""
+        earlier = self.snapshot.earlier
+        if earlier is None:
+            return None
+        now, then = (display.local(ts, self.snapshot.time_zone).date() for ts in (self.snapshot.as_of, earlier.as_of))
+        if (now - then).days == 1:
+            return self.words.gettext("yesterday")
+        return display.short_day(self.words, earlier.as_of, self.snapshot.time_zone)
+
+    def age(self, case: OpenCase) -> str:
+        """How long a case has been open."""
+        return display.age(self.words, case.opened_at, self.snapshot.as_of)
+
+    def capacity(self, office: str | None) -> str | None:
+        """How many cases an office can answer on a working day; None where it is not known, or no office is meant."""
+        capacity = None if office is None else self.snapshot.capacities.get(office)
+        return None if capacity is None else self.number(round(capacity))
+
     def per_100(self, case: OpenCase) -> int:
         """The risk as cases of 100, for a picture."""
         return display.per_100(case.probability)
@@ -229,6 +303,10 @@ class Show:
     def signal(self, signal: Signal) -> str:
         """A weak signal as a sentence."""
         return signal_sentence(self.words, self.snapshot.places, signal, self.snapshot.time_zone)
+
+    def more(self, published: Published) -> str:
+        """How many signals there are besides those told first, in words."""
+        return more_sentence(len(published.rest()), language=self.words.language)
 
     def direction(self, direction: str) -> str:
         """A direction in words."""

@@ -6,10 +6,12 @@ from typing import Annotated
 
 from fastapi import APIRouter, Path, Query, Request, Response
 
-from service.dependencies import Told
-from service.etags import REVALIDATE, remembered, respond
+from service.dependencies import Told, allowed
+from service.etags import REVALIDATE, remembered, remembered_beside, respond
+from service.identity import Scope
 from service.language import LanguageQuery, marked
-from service.payloads import AreaDetail, AreaList, area_item, published_at
+from service.payload_parts import published_at
+from service.payloads import AreaDetail, AreaList, area_item
 from service.problems import NotFoundError
 from service.published import Pressure
 from service.reads import Snapshot
@@ -19,8 +21,14 @@ router = APIRouter(prefix="/v1", tags=["areas"])
 AreaCode = Annotated[str, Path(max_length=160, description="Code of the area.")]
 
 
-@router.get("/areas", operation_id="listAreas", summary="All areas", response_model=AreaList)
-def list_areas(request: Request, _query: Annotated[LanguageQuery, Query()], telling: Told) -> Response:
+@router.get(
+    "/areas",
+    operation_id="listAreas",
+    summary="All areas",
+    response_model=AreaList,
+    dependencies=[allowed(Scope.AREAS_READ)],
+)
+async def list_areas(request: Request, _query: Annotated[LanguageQuery, Query()], telling: Told) -> Response:
     """Pressure and signals of every area, sorted by code. Figures are disclosed: small ones are withheld."""
 
     def make() -> bytes:
@@ -30,12 +38,18 @@ def list_areas(request: Request, _query: Annotated[LanguageQuery, Query()], tell
         return body.model_dump_json().encode()
 
     language = telling.words.language
-    answer = remembered(telling.snapshot, ("areas", language), make)
+    answer = await remembered_beside(telling.snapshot, ("areas", language), make)
     return respond(request, answer, language=language, cache=REVALIDATE)
 
 
 # An area's code may hold a slash, as "Allston / Brighton" does.
-@router.get("/areas/{area:path}", operation_id="getArea", summary="One area", response_model=AreaDetail)
+@router.get(
+    "/areas/{area:path}",
+    operation_id="getArea",
+    summary="One area",
+    response_model=AreaDetail,
+    dependencies=[allowed(Scope.AREAS_READ)],
+)
 def get_area(request: Request, area: AreaCode, _query: Annotated[LanguageQuery, Query()], telling: Told) -> Response:
     """Pressure and signals of one area."""
     pressure = found(telling.snapshot, area)

@@ -6,8 +6,10 @@ from typing import Annotated
 
 from fastapi import APIRouter, Path, Query, Request, Response
 
-from service.dependencies import Source, Spoken, Telling, Told
+from service.audit import record_case, record_cases
+from service.dependencies import CaseReader, Source, Spoken, Telling, Told
 from service.etags import NO_STORE, Answer, respond
+from service.identity import Identity
 from service.language import LanguageQuery, marked
 from service.listing import CaseQuery, page_of_cases
 from service.payloads import DEADLINE_NOTE, CaseDetail, CaseList, case_detail, case_item
@@ -20,11 +22,13 @@ CaseId = Annotated[str, Path(max_length=64, description="Id of the case, as the 
 
 
 @router.get("/cases", operation_id="listCases", summary="Open cases by risk", response_model=CaseList)
-def list_cases(request: Request, query: Annotated[CaseQuery, Query()], reads: Source, words: Spoken) -> Response:
+def list_cases(
+    request: Request, query: Annotated[CaseQuery, Query()], reads: Source, words: Spoken, identity: CaseReader
+) -> Response:
     """Open cases of the newest scoring, the highest risk first; or by deadline, whose order no risk
-    changes.
+    changes. A handler is given those of its offices.
     """
-    page = page_of_cases(reads, query, limit=query.limit)
+    page = page_of_cases(reads, query, identity, limit=query.limit)
     telling = Telling(page.snapshot, words)
     following = None
     if page.cursor is not None:
@@ -41,30 +45,39 @@ def list_cases(request: Request, query: Annotated[CaseQuery, Query()], reads: So
         }
     )
     answer = Answer.of(body.model_dump_json().encode())
+    record_cases(request, page, query, "list")
     link = None if following is None else f'<{following}>; rel="next"'
     return respond(request, answer, language=words.language, cache=NO_STORE, link=link)
 
 
 @router.get("/cases/{case_id}", operation_id="getCase", summary="One case and why", response_model=CaseDetail)
 def get_case(
-    request: Request, case_id: CaseId, _query: Annotated[LanguageQuery, Query()], reads: Source, telling: Told
+    request: Request,
+    case_id: CaseId,
+    _query: Annotated[LanguageQuery, Query()],
+    reads: Source,
+    telling: Told,
+    identity: CaseReader,
 ) -> Response:
     """One open case: its risk, every reason in percentage points, and what its offices did."""
-    case = found(telling.snapshot, case_id)
-    body = case_detail(telling, case, reads.timeline(telling.snapshot, case_id))
+    case = found(telling.snapshot, case_id, identity)
+    snapshot = telling.snapshot
+    body = case_detail(telling, case, reads.timeline(snapshot, case_id), reads.life(snapshot, case_id))
     answer = Answer.of(body.model_dump_json().encode())
+    record_case(request, case_id, "case")
     return respond(request, answer, language=telling.words.language, cache=NO_STORE)
 
 
-def found(snapshot: Snapshot, case_id: str) -> OpenCase:
+def found(snapshot: Snapshot, case_id: str, identity: Identity) -> OpenCase:
     """The case of that id.
 
     Raises
     ------
     NotFoundError
-        If the newest scoring has none.
+        If the newest scoring has none, or another office is responsible for it: whether there is such a case is not
+        told either.
     """
     case = snapshot.by_id.get(case_id)
-    if case is None:
+    if case is None or not identity.sees_office(case.office):
         raise NotFoundError(marked("There is no open case with this id in the newest scoring."))
     return case

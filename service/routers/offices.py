@@ -6,16 +6,24 @@ from typing import Annotated
 
 from fastapi import APIRouter, Query, Request, Response
 
-from service.dependencies import Told
-from service.etags import REVALIDATE, remembered, respond
+from service.dependencies import Told, allowed
+from service.etags import REVALIDATE, remembered_beside, respond
+from service.identity import Scope
 from service.language import LanguageQuery
-from service.payloads import OfficeList, office_item, published_at
+from service.payload_parts import published_at
+from service.payloads import OfficeList, office_item
 
 router = APIRouter(prefix="/v1", tags=["offices"])
 
 
-@router.get("/offices", operation_id="listOffices", summary="All offices", response_model=OfficeList)
-def list_offices(request: Request, _query: Annotated[LanguageQuery, Query()], telling: Told) -> Response:
+@router.get(
+    "/offices",
+    operation_id="listOffices",
+    summary="All offices",
+    response_model=OfficeList,
+    dependencies=[allowed(Scope.AREAS_READ)],
+)
+async def list_offices(request: Request, _query: Annotated[LanguageQuery, Query()], telling: Told) -> Response:
     """Pressure of every office against its own past, sorted by code. The smallest unit is an office."""
 
     def make() -> bytes:
@@ -25,5 +33,5 @@ def list_offices(request: Request, _query: Annotated[LanguageQuery, Query()], te
         return body.model_dump_json().encode()
 
     language = telling.words.language
-    answer = remembered(telling.snapshot, ("offices", language), make)
+    answer = await remembered_beside(telling.snapshot, ("offices", language), make)
     return respond(request, answer, language=language, cache=REVALIDATE)
