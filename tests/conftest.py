@@ -3,17 +3,24 @@
 from __future__ import annotations
 
 import os
+from functools import partial
 from pathlib import Path
 
 import pytest
 from hypothesis import HealthCheck, settings
+
+# LightGBM's threads wait in a loop for one another otherwise, and two test processes on two cores take the loops' time
+# from each other. It is read when the library is loaded, hence before the imports below.
+os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
 
 from data.import_cases import import_file
 from data.mapping import find_mapping
 from data.store import Store
 from data.synthetic import CityPlan, simulate_city, write_city
 from models.history import History
+from models.waits import fit_remaining
 from service.training import history_of
+from tests.support.new_stores import NewStores, prepare_without_waiting
 
 # Random tests are the same on every machine and every day; a failing example is then everybody's.
 settings.register_profile(
@@ -44,6 +51,26 @@ def postgres_url() -> str:
     if not url:
         pytest.skip("HEED_TEST_POSTGRES_URL is not set: no PostgreSQL to test on")
     return url
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _quick_stores():
+    """New stores are made the short way (`tests/unit/test_new_stores.py` shows that it leads to the same), and this
+    process does not wait for the disk: whatever is killed here is another process, and the power stays on.
+    """
+    with pytest.MonkeyPatch.context() as patched:
+        patched.setattr("data.store.migrate", NewStores().migrate)
+        patched.setattr("data.database._prepare_sqlite", prepare_without_waiting)
+        yield
+
+
+@pytest.fixture(scope="module")
+def short_training():
+    """Trainings of a twelfth of the rounds, for tests of what is done with models and not of how good they are."""
+    with pytest.MonkeyPatch.context() as patched:
+        patched.setattr("models.risk_model.validation.MOST_ROUNDS", 50)
+        patched.setattr("models.learning.fit_remaining", partial(fit_remaining, rounds=20))
+        yield
 
 
 @pytest.fixture(scope="session")

@@ -18,7 +18,7 @@ from multiprocessing.context import BaseContext
 from pathlib import Path
 
 import pytest
-from sqlalchemy import select, text, update
+from sqlalchemy import select, text, true, update
 
 from data import tables
 from data.import_cases import WAITING, import_file
@@ -99,7 +99,8 @@ def stores(request, tmp_path) -> Iterator[object]:
             url = stack.enter_context(fresh_schema(request.getfixturevalue("postgres_url")))
             with Store.open(url, create=True) as store:
                 with store.writing() as connection:
-                    connection.execute(update(tables.secret).values(value=key))
+                    is_key = tables.secret.c.name == "case_key"
+                    connection.execute(update(tables.secret).where(is_key).values(value=key))
                 import_file(store, first, big_mapping("cases"))
             return url
 
@@ -113,7 +114,9 @@ def _contents(url: str) -> list[str]:
         for name in EVERYTHING:
             table = tables.metadata.tables[name]
             columns = [column for column in table.columns if column.name not in ("imported_at", "import_id")]
-            rows += [repr((name, *row)) for row in connection.execute(select(*columns))]
+            # Every write leaves a random token that only says that there was one.
+            kept = tables.secret.c.name != "changes" if name == "secret" else true()
+            rows += [repr((name, *row)) for row in connection.execute(select(*columns).where(kept))]
     return sorted(re.sub(r'"import_id": \d+', '"import_id": 0', row) for row in rows)
 
 

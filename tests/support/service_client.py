@@ -25,15 +25,19 @@ class Client:
         """Ask for an address; `accept_language="zh"` becomes the header Accept-Language."""
         return self.request("GET", address, **headers)
 
-    def request(self, method: str, address: str, /, **headers: str) -> httpx.Response:
-        """Ask with any method."""
-        return asyncio.run(self._request(method, address, headers))
+    def request(
+        self, method: str, address: str, /, *, content: str | bytes | None = None, **headers: str
+    ) -> httpx.Response:
+        """Ask with any method, and perhaps a body."""
+        return asyncio.run(self._request(method, address, content, headers))
 
-    async def _request(self, method: str, address: str, headers: dict[str, str]) -> httpx.Response:
+    async def _request(
+        self, method: str, address: str, content: str | bytes | None, headers: dict[str, str]
+    ) -> httpx.Response:
         transport = httpx.ASGITransport(app=self.app, raise_app_exceptions=False)
         sent = {name.replace("_", "-"): value for name, value in headers.items()}
         async with httpx.AsyncClient(transport=transport, base_url="http://127.0.0.1:8000") as client:
-            return await client.request(method, address, headers=sent)
+            return await client.request(method, address, content=content, headers=sent)
 
     def json(self, address: str, /, **headers: str) -> Any:
         """The JSON at an address that must be there."""
@@ -42,13 +46,16 @@ class Client:
         return answer.json()
 
     def close(self) -> None:
-        """Close the store."""
+        """Close the store, once what was read is recorded."""
+        self.app.state.audit.close()
         self.app.state.reads.close()
 
 
 def client_of(store: Path, **settings: Any) -> Client:
     """A client of a service on that store, which looks for changes with every request."""
-    return Client(create_app(Settings(store_url=str(store), recheck_seconds=0, **settings)))
+    # Tests ask more often than an asker may.
+    given = {"recheck_seconds": 0, "rate_per_minute": 0, **settings}
+    return Client(create_app(Settings(store_url=str(store), **given)))
 
 
 @cache

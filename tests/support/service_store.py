@@ -101,6 +101,9 @@ def fill(store: Store, *, cases: int, seed: int = 7, as_of: int = AS_OF) -> None
         extracted_at=as_of - 1,
     )
     store.add_events(run, simulated_events(rng, cases, as_of))
+    # The morning before: some of the cases had not come in yet.
+    before = sorted(store.read_events(as_of=as_of - DAY)["case_id"].unique())
+    store.write_risks(simulated_risks(np.random.default_rng(seed + 2), before, as_of - DAY))
     score(store, as_of=as_of, seed=seed)
 
 

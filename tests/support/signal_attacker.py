@@ -103,6 +103,7 @@ class City:
                     "n_parts": 2,
                     "parts_rising": 1,
                     "parts_told": 0,
+                    "told": 1,
                 }
             )
         return pd.DataFrame(rows)

@@ -22,16 +22,17 @@ def _loss(p, truth):
     return float(np.mean(-truth * np.log(p) - (1 - truth) * np.log(1 - p)))
 
 
-def test_a_perfect_score_is_left_alone():
-    """In 40 repetitions the identity stands nine times in ten, and what is told is never worse beyond noise."""
+@pytest.mark.parametrize("repetitions", [12, pytest.param(40, marks=pytest.mark.slow)])
+def test_a_perfect_score_is_left_alone(repetitions):
+    """The identity stands nine times in ten, and what is told is never worse beyond noise."""
     excess, names = [], []
     asked = np.random.default_rng(0).normal(-1, 1.2, 4_000)
     truth = expit(asked)
-    for seed in range(40):
+    for seed in range(repetitions):
         fitted = choose_calibration(*_sample(1_000, lambda s: s, seed))
         names.append(fitted.name)
         excess.append(_loss(fitted.probability(asked), truth) - _loss(truth, truth))
-    assert names.count("identity") >= 36
+    assert names.count("identity") >= 0.9 * repetitions
     # Half a parameter's worth of log loss would be 1 / (2 · 1,000).
     assert np.mean(excess) < 2e-4
     assert max(excess) < 4e-3

@@ -212,6 +212,7 @@ def test_a_feature_that_the_row_does_not_hold_is_told_by_its_label():
     )
 
 
+@pytest.mark.usefixtures("short_training")
 def test_a_model_can_learn_from_every_feature_and_give_its_reasons(small_history):
     """Trained on all that is known at an opening, each family included, the reasons still add up and are in words."""
     history = History.build(

@@ -24,6 +24,9 @@ def run(monkeypatch, capsys, *arguments: str) -> tuple[int, str, str]:
     return code, told.out, told.err
 
 
+pytestmark = pytest.mark.usefixtures("short_training")
+
+
 @pytest.fixture(scope="module")
 def city(small_city_url, tmp_path_factory):
     """A copy of the small city's store that the commands may write to."""
@@ -32,7 +35,18 @@ def city(small_city_url, tmp_path_factory):
     return str(path)
 
 
-def test_the_days_work_in_commands(monkeypatch, capsys, city):
+@pytest.fixture
+def trained(monkeypatch, capsys, city):
+    """The version of models of everything that the city's store knows; made once, found again later."""
+    _, text, _ = run(monkeypatch, capsys, "--store", city, "models", "list", "--json")
+    known = [row["version"] for row in json.loads(text)["models"] if "champion" in row["aliases"]]
+    if known:
+        return known[0]
+    _, text, _ = run(monkeypatch, capsys, "--store", city, "train", "--outcome", "late", "--json")
+    return json.loads(text)["version"]
+
+
+def test_the_days_work_in_commands(monkeypatch, capsys, city, trained):
     """Back-test, train, score, signals: each answers in JSON and leaves its results in the store."""
     code, text, _ = run(
         monkeypatch, capsys, "--store", city, "backtest", "--outcome", "late", "--split", "0.7", "--quick", "--json"
@@ -42,11 +56,9 @@ def test_the_days_work_in_commands(monkeypatch, capsys, city):
     assert {"auc", "average_precision", "brier", "ece", "n_train", "n_test", "cut_at", "baselines"} <= set(tested)
     assert {"auc", "average_precision", "brier", "ece"} <= set(tested["baselines"]["category_rate"])
 
-    _, text, _ = run(monkeypatch, capsys, "--store", city, "train", "--outcome", "late", "--json")
-    version = json.loads(text)["version"]
     _, text, _ = run(monkeypatch, capsys, "--store", city, "score", "--json")
     scored = json.loads(text)
-    assert scored["model_version"] == version
+    assert scored["model_version"] == trained
     assert scored["open_cases"] > 0
     _, text, _ = run(monkeypatch, capsys, "--store", city, "signals", "--json")
     assert {"signals", "areas", "offices", "office_records", "fdr_level"} <= set(json.loads(text))
@@ -66,7 +78,8 @@ def test_the_days_work_in_commands(monkeypatch, capsys, city):
 
 
 def test_people_get_a_table(monkeypatch, capsys, city):
-    """Without --json the back-test speaks in sentences and a table, baselines beside it."""
+    """Without --json the back-test speaks in sentences and a table, baselines beside it; nothing else need be given."""
+    monkeypatch.setattr("service.cli.backtest.LANDMARK_KINDS", ("opening",))
     code, text, _ = run(monkeypatch, capsys, "--store", city, "backtest")
     assert code == 0
     assert "category rate" in text
@@ -149,13 +162,23 @@ def test_the_matrix_is_written_whole(monkeypatch, capsys, city, tmp_path):
     assert {"case_id", "landmark_at", "late", "late_matures_at", "record_category"} <= set(frame.columns)
 
 
+@pytest.mark.parametrize("command", [("score",), ("signals",), ("train", "--outcome", "late")])
+def test_no_moment_ahead_is_worked_out(monkeypatch, capsys, city, command):
+    """What is stored of the year 2199 would count as the newest until then."""
+    code, text, err = run(monkeypatch, capsys, "--store", city, *command, "--as-of", "2199-01-01T08:30+08:00")
+    assert code == 2
+    assert "--as-of: expected a moment that has come, got one ahead. Leave it out for the newest." in " ".join(
+        (text + err).split()
+    )
+
+
+@pytest.mark.usefixtures("trained")
 def test_no_morning_is_scored_with_hindsight(monkeypatch, capsys, city):
     """A model that learned from later outcomes is refused for an earlier moment, with the remedy."""
-    run(monkeypatch, capsys, "--store", city, "train")
     code, _, err = run(monkeypatch, capsys, "--store", city, "score", "--as-of", "2025-06-02T08:30+08:00")
     assert code == 2
     assert "heed train --as-of 2025-06-02T00:30:00+00:00" in err
-    run(monkeypatch, capsys, "--store", city, "train", "--as-of", "2025-06-02T08:30+08:00")
+    run(monkeypatch, capsys, "--store", city, "train", "--outcome", "late", "--as-of", "2025-06-02T08:30+08:00")
     code, text, _ = run(monkeypatch, capsys, "--store", city, "score", "--as-of", "2025-06-02T08:30+08:00")
     assert code == 0
     assert "open cases at 2025-06-02T00:30:00Z" in text

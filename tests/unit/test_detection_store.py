@@ -12,9 +12,8 @@ import pytest
 from data.errors import NotEnoughDataError
 from data.schema import EVENT_COLUMNS
 from data.store import ImportRun, Store
-from models.signals.weeks_behind import weeks_behind
 from service import detection
-from service.detection import detect, groups_of
+from service.detection import groups_of
 from tests.support.exports import fresh_schema
 from tests.support.weekly import MONDAY, WEEK
 
@@ -23,11 +22,8 @@ KINDS = ("lamp", "road", "water")
 GROUPS = {"lamp": "streets", "road": "streets"}
 FIRST_END = MONDAY + 21 * WEEK  # the end of the first week that is judged
 
-
-@pytest.fixture(autouse=True)
-def _few_weeks_behind(monkeypatch):
-    """Three weeks behind each signal instead of a year of them, each of which is a detection of its own."""
-    monkeypatch.setattr(detection, "weeks_behind", partial(weeks_behind, weeks=3))
+# Three weeks behind each signal instead of a year of them, each of which is a detection of its own.
+detect = partial(detection.detect, weeks=3)
 
 
 def reports(matrix: np.ndarray, *, late: float = 0.0) -> pd.DataFrame:

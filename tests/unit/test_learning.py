@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from functools import partial
 
 import numpy as np
 import pandas as pd
@@ -20,13 +21,21 @@ from models.failures import ANY, FailureModels, require_outcome
 from models.history import History
 from models.learning import fit, lesson, thinned, train
 from models.registry import Registry, StoredModel
-from models.waits import waits
+from models.waits import fit_remaining, waits
 from service.training import FAILURES, champion, history_of, train_models
 from tests.support.logs import event_frame
 
 QUICK = {"rounds": 40, "num_leaves": 8, "calibration": "identity"}
 DAY = 86_400
 SPOILED = "pothole"
+
+
+@pytest.fixture(scope="module", autouse=True)
+def _short_waits():
+    """A tenth of the trees for the remaining time, which is learned beside the risks: no test here asks how good."""
+    with pytest.MonkeyPatch.context() as patched:
+        patched.setattr(learning, "fit_remaining", partial(fit_remaining, rounds=20))
+        yield
 
 
 @pytest.fixture(scope="module")
@@ -83,7 +92,8 @@ def test_models_made_back_then_are_the_models_made_from_what_was_known_then(smal
 
 def test_training_again_gives_the_same_bytes(small_history):
     """Whatever the number of threads."""
-    once, again = (train(small_history, outcomes=["late"], threads=n, **{**QUICK, "rounds": 5}) for n in (1, 2))
+    openings = rebuilt(small_history.events, small_history, kinds=["opening"], outcomes=["late"])
+    once, again = (train(openings, threads=n, **{**QUICK, "rounds": 5}) for n in (1, 2))
     assert once.to_files() == again.to_files()
 
 

@@ -11,6 +11,7 @@ from alembic.config import Config
 from sqlalchemy import text
 
 from data import migrate
+from data.audit_log import Act, append
 from data.errors import StoreError
 from data.event_log import fold_cases
 from data.import_cases import import_file
@@ -42,7 +43,7 @@ def _back_to_the_first_version(store: Store) -> None:
         runs = connection.execute(text("SELECT * FROM import_run")).mappings().fetchall()
         sources = connection.execute(text("SELECT * FROM source")).mappings().fetchall()
         said = connection.execute(text("SELECT * FROM event")).mappings().fetchall()
-        key = connection.execute(text("SELECT value FROM secret")).scalar_one()
+        key = connection.execute(text("SELECT value FROM secret WHERE name = 'case_key'")).scalar_one()
         names = [row[0] for row in connection.execute(_TABLES[connection.dialect.name])]
         if connection.dialect.name == "sqlite":
             connection.execute(text("PRAGMA defer_foreign_keys = ON"))
@@ -108,14 +109,14 @@ def test_a_store_of_the_second_version_gets_dated_capacities(store, tmp_path):
         connection.execute(text("DROP TABLE office_capacity"))
         _back_to_the_third_version(connection)
         connection.execute(text("UPDATE alembic_version SET version_num = '0002'"))
-    with pytest.raises(StoreError, match=r"Expected a store of version 0006, got 0002\. The next `heed import`"):
+    with pytest.raises(StoreError, match=r"Expected a store of version 0007, got 0002\. The next `heed import`"):
         store._prepare(create=False)
     store._prepare(create=True)
     pd.testing.assert_frame_equal(store.read_events(), before)
     assert store.read_offices()["capacity_per_day"].tolist() == [7.5]
     assert store.read_capacity().empty
     with store.reading() as connection:
-        assert stored_version(connection) == "0006"
+        assert stored_version(connection) == "0007"
 
 
 def test_a_store_of_the_third_version_gets_intervals(store):
@@ -158,6 +159,21 @@ def test_a_store_of_the_fifth_version_gets_pressure_with_intervals(store):
     assert kept[list(_PRESSURE_ADDED)].isna().all(axis=None)
 
 
+def test_a_store_of_the_sixth_version_gets_what_the_service_needs(store):
+    """The new tables are there and empty, and the trail can be written to at once."""
+    with store.writing() as connection:
+        _back_to_the_sixth_version(connection)
+        connection.execute(text("UPDATE alembic_version SET version_num = '0006'"))
+    store._prepare(create=True)
+    with store.writing() as connection:
+        append(connection, [Act("local", "admin", "store.migrate")])
+        counts = [
+            connection.execute(text(f"SELECT count(*) FROM {name}")).scalar_one()  # noqa: S608
+            for name in ("api_key", "audit_entry", "idempotent_request", "job")
+        ]
+    assert counts == [0, 1, 0, 0]
+
+
 _PRESSURE_ADDED = (
     "due_14d",
     *(
@@ -168,7 +184,13 @@ _PRESSURE_ADDED = (
 )
 
 
+def _back_to_the_sixth_version(connection) -> None:
+    for table in ("api_key", "audit_entry", "idempotent_request", "job"):
+        connection.execute(text(f"DROP TABLE {table}"))
+
+
 def _back_to_the_fifth_version(connection) -> None:
+    _back_to_the_sixth_version(connection)
     for column in _PRESSURE_ADDED:
         connection.execute(text(f'ALTER TABLE pressure DROP COLUMN "{column}"'))
 

@@ -27,6 +27,9 @@ QUICK = {
     "calibration": "platt",
 }
 
+# The remaining time, which is part of a version as well, is learned by fewer trees.
+pytestmark = pytest.mark.usefixtures("short_training")
+
 
 def tied(city):
     """The city with openings of the same second: every tenth case opens with the one before it."""

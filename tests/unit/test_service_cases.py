@@ -8,6 +8,7 @@ import json
 import pytest
 
 from data.store import Store
+from service.earlier import read_earlier
 from tests.support.service_client import client_of, shared_client
 from tests.support.service_store import AREAS, AS_OF, DAY, score, shared_store, small_store
 
@@ -40,7 +41,8 @@ def test_cases_come_by_risk_the_highest_first(client):
 def test_a_case_of_the_list_says_what_by_when_how_likely_and_why(client):
     """One row carries all that an officer needs to choose."""
     case = client.json("/v1/cases?limit=1")["cases"][0]
-    assert set(case) == {"id", "category", "office", "area", "channel", "opened_at", "due_at", "risk", "reasons"}
+    facts = {"id", "category", "office", "area", "channel", "opened_at", "due_at"}
+    assert set(case) == facts | {"risk", "earlier", "reasons"}
     shown = {"outcome", "probability", "lower", "upper", "band", "per_100", "model_version"}
     assert set(case["risk"]) == shown
     assert case["risk"]["lower"] <= case["risk"]["probability"] <= case["risk"]["upper"]
@@ -150,6 +152,29 @@ def test_a_cursor_that_is_not_ours_is_refused(client, cursor):
     assert "Start again without a cursor" in answer.json()["detail"]
 
 
+def test_a_case_says_what_its_risk_was_the_morning_before(client):
+    """From the scoring of that morning; a case that came in since has none."""
+    with Store.open(str(shared_store())) as store:
+        risks = store.read_risks(AS_OF - DAY)
+        late = risks[risks["outcome"] == "late"].set_index("case_id")["probability"]
+    cases = client.json("/v1/cases?limit=200")["cases"]
+    assert {case["earlier"]["as_of"] for case in cases} == {"2025-11-20T08:00:00+08:00"}
+    for case in cases:
+        before = late.get(case["id"])
+        told = case["earlier"]["probability"], case["earlier"]["per_100"]
+        assert told == ((None, None) if before is None else (round(before, 4), round(100 * before)))
+    assert any(case["earlier"]["probability"] is None for case in cases)
+
+
+def test_without_a_scoring_of_the_days_before_nothing_is_said_of_change(tmp_path):
+    """One of the same morning, or of long ago, is none."""
+    path = small_store(tmp_path)
+    with Store.open(str(path)) as store:
+        assert read_earlier(store, AS_OF + 5 * DAY, "late").as_of == AS_OF
+        assert read_earlier(store, AS_OF + 20 * DAY, "late") is None
+        assert read_earlier(store, AS_OF + 3_600, "late").as_of == AS_OF - DAY
+
+
 def test_a_walk_ends_in_the_scoring_it_began_in_or_is_told_that_it_cannot(tmp_path):
     """A new scoring between two pages neither hides a case nor shows one twice."""
     path = small_store(tmp_path)
@@ -220,4 +245,22 @@ def test_a_service_is_alive_without_a_store_and_ready_only_with_a_scoring(tmp_pa
     empty = client_of(tmp_path / "empty.db")
     assert empty.get("/health/ready").status_code == 503
     empty.close()
-    assert client_of(shared_store()).get("/health/ready").json() == {"status": "ok"}
+    assert client_of(shared_store()).get("/health/ready").json()["status"] == "ok"
+
+
+def test_the_life_of_a_case_ends_with_what_the_newest_scoring_said(client):
+    """Oldest first, each with its interval; a case that came in since yesterday has one scoring only."""
+    lengths = set()
+    for case in client.json("/v1/cases?limit=40&deadline=ahead")["cases"]:
+        told = client.json(f"/v1/cases/{case['id']}")
+        life = told["life"]
+        lengths.add(len(life))
+        last = {name: life[-1][name] for name in ("probability", "lower", "upper", "per_100")}
+        assert last == {name: told["risk"][name] for name in last}
+        assert life[-1]["as_of"] == told["as_of"]
+        if len(life) > 1:
+            assert (life[0]["as_of"], life[0]["probability"]) == (
+                case["earlier"]["as_of"],
+                case["earlier"]["probability"],
+            )
+    assert lengths == {1, 2}

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import json
+import math
 import re
+from decimal import Decimal
 from html import escape
 from html.parser import HTMLParser
 
@@ -13,6 +15,7 @@ from sqlalchemy import update
 
 from data import tables
 from data.store import Store
+from service import display
 from service.dashboard import charts
 from tests.support.service_client import Client, client_of, shared_client
 from tests.support.service_store import AS_OF, small_store
@@ -338,3 +341,54 @@ def test_frames_do_not_reach_templates():
 
     assert not any(isinstance(value, pd.DataFrame) for value in vars(pages).values())
     assert "pandas" not in vars(pages)
+
+
+def _outwards(risk: dict) -> tuple[int, int]:
+    """The interval of a risk as whole cases of 100."""
+    low, high = (100 * Decimal(str(risk[end])) for end in ("lower", "upper"))
+    return math.floor(low), math.ceil(high)
+
+
+@pytest.mark.parametrize(
+    ("language", "interval", "change", "new"),
+    [
+        ("en", "about {n} of 100 like this, {low}–{high}", "{change:+d} since yesterday", "new since yesterday"),
+        ("zh", "同类每 100 件约 {n} 件，{low}–{high}", "较昨天 {change:+d}", "昨天以来新增"),
+    ],
+)
+def test_the_list_tells_the_interval_and_what_changed_since_yesterday(client, language, interval, change, new):
+    """As the JSON twin does, rounded outwards, for every case of the page."""
+    cases = client.json("/v1/cases?limit=25&deadline=ahead")["cases"]
+    text = " ".join(_Page(client.get(f"/cases?lang={language}").text).text.split())
+    for case in cases:
+        risk, before = case["risk"], case["earlier"]["per_100"]
+        low, high = _outwards(risk)
+        assert interval.format(n=risk["per_100"], low=low, high=high) in text
+        if before is None:
+            assert new in text
+        elif before != risk["per_100"]:
+            assert change.format(change=risk["per_100"] - before).replace("-", "−") in text
+
+
+def test_one_case_tells_every_way_of_failing_it_and_what_was_not_used(client):
+    """Each with its figure and its range, those of the JSON twin."""
+    case_id = client.json("/v1/cases?limit=1&deadline=ahead")["cases"][0]["id"]
+    told = client.json(f"/v1/cases/{case_id}")
+    text = " ".join(_Page(client.get(f"/cases/{case_id}?lang=en").text).text.split())
+    for risk in told["risks"]:
+        name = display.OUTCOMES[risk["outcome"]]
+        low, high = _outwards(risk)
+        assert f"{name} {display.BANDS[risk['band']]} {risk['per_100']} {low}–{high}" in text
+    assert "Nothing about whoever brought the case" in text
+
+
+def test_the_page_says_what_the_office_can_answer_in_a_day(tmp_path):
+    """Where its capacity is known, and only for an office that was chosen."""
+    path = small_store(tmp_path)
+    with Store.open(str(path)) as store, store.writing() as connection:
+        connection.execute(update(tables.office).where(tables.office.c.office == "O-2").values(capacity_per_day=19.6))
+    client = client_of(path)
+    assert "can answer about 20 cases on a working day" in client.get("/cases?lang=en&office=O-2").text
+    assert "on a working day" not in client.get("/cases?lang=en&office=O-1").text
+    assert "on a working day" not in client.get("/cases?lang=en").text
+    client.close()

@@ -61,7 +61,7 @@ def test_every_kind_of_error_is_a_problem_without_a_value_of_the_request(client,
 
 def test_a_method_that_is_not_taken_is_answered_with_those_that_are(client):
     """RFC 9110 asks for the header Allow with 405."""
-    assert client.request("PUT", "/v1/areas").headers["allow"] == "GET"
+    assert client.request("PUT", "/v1/areas").headers["allow"] == "GET, HEAD, OPTIONS"
 
 
 @pytest.mark.parametrize(
@@ -126,14 +126,15 @@ def test_an_unforeseen_error_tells_its_place_to_the_log_and_its_message_to_nobod
     assert SECRET not in caplog.text
 
 
-def test_a_damaged_store_is_a_problem_with_a_remedy(tmp_path):
-    """The database's own words about a row never reach an answer."""
+def test_what_is_wrong_with_a_store_is_for_whoever_sits_at_the_machine(tmp_path, caplog):
+    """The log says which file it is and what to do; an answer names no file and repeats no word of the database."""
     path = small_store(tmp_path)
     path.write_bytes(b"this is no database at all" * 100)
     client = client_of(path)
     problem = _problem(client.get("/v1/cases"))
     assert problem["status"] == 503
-    assert "The file is not a store of heed, or is damaged" in problem["detail"]
+    assert problem["detail"] == "It cannot be read or written just now. The log of the service says why."
+    assert "The file is not a store of heed, or is damaged" in caplog.text
     client.close()
 
 

@@ -17,11 +17,113 @@ def test_the_defaults_listen_on_this_machine_only():
     assert (settings.host, settings.port, settings.minimum_cell) == ("127.0.0.1", 8000, 10)
 
 
-@pytest.mark.parametrize("host", ["0.0.0.0", "::", "192.168.1.5", "heed.example"])  # noqa: S104  refused here
-def test_any_other_address_is_refused_because_there_is_no_authentication(host):
-    """A service without authentication does not start where another machine could reach it."""
-    with pytest.raises(UsageError, match="There is no authentication yet"):
+SAFE = {"auth": "required", "behind_proxy": True, "allowed_hosts": ("heed.example",)}
+TLS = {"tls_certificate": Path("c.pem"), "tls_key": Path("k.pem")}
+OPEN = ("0.0.0.0", "::", "192.168.1.5", "heed.example")  # noqa: S104  refused here
+MISSING = {
+    "auth": "HEED_AUTH: expected required, got none",
+    "behind_proxy": "HEED_BEHIND_PROXY=true where a proxy in front ends TLS: expected one of the two, got neither",
+    "allowed_hosts": "HEED_ALLOWED_HOSTS: expected the names that others address the service by, got none",
+}
+
+
+@pytest.mark.parametrize("host", OPEN)
+def test_another_address_is_refused_without_authentication_tls_and_names(host):
+    """A service that lacks them does not start where another machine could reach it, and says all that is missing."""
+    with pytest.raises(UsageError, match="does not start") as caught:
         create_app(Settings(host=host))
+    assert all(text in str(caught.value) for text in MISSING.values())
+    Settings.read(host=host, **SAFE)
+    Settings.read(host=host, **{**SAFE, "behind_proxy": False}, **TLS)
+
+
+@pytest.mark.parametrize("name", MISSING)
+def test_what_is_missing_is_named_and_what_is_there_is_not(name):
+    """One thing missing is enough to refuse."""
+    given = {key: value for key, value in SAFE.items() if key != name}
+    with pytest.raises(UsageError, match=MISSING[name]) as caught:
+        Settings.read(host="192.168.1.5", **given)
+    assert [text for text in MISSING.values() if text in str(caught.value)] == [MISSING[name]]
+
+
+@pytest.mark.parametrize(
+    "given", [{"behind_proxy": True, "allowed_hosts": ("a.example",)}, {"allowed_hosts": ("a.example",)}]
+)
+def test_a_proxy_or_a_name_for_others_makes_a_loopback_service_one_for_others(given):
+    """What a proxy on this machine passes on comes from loopback, and is from anywhere."""
+    with pytest.raises(UsageError, match="HEED_AUTH: expected required, got none"):
+        Settings.read(**given)
+    Settings.read(auth="required", **given)
+    with pytest.raises(UsageError, match="HEED_ALLOWED_HOSTS: expected the names"):
+        Settings.read(auth="required", behind_proxy=True)
+
+
+ISSUER = {"oidc_issuer": "https://id.example/realm"}
+
+
+@pytest.mark.parametrize(
+    ("given", "expected"),
+    [
+        ({"tls_key": Path("k.pem")}, "HEED_TLS_CERTIFICATE and HEED_TLS_KEY: expected both or neither"),
+        ({"tls_certificate": Path("c.pem")}, "HEED_TLS_CERTIFICATE and HEED_TLS_KEY: expected both or neither"),
+        ({**ISSUER}, "HEED_OIDC_ISSUER and HEED_OIDC_AUDIENCE: expected both or neither"),
+        ({"oidc_audience": "heed"}, "HEED_OIDC_ISSUER and HEED_OIDC_AUDIENCE: expected both or neither"),
+        ({"oidc_jwks_url": "https://id.example/keys"}, "HEED_OIDC_JWKS_URL: expected HEED_OIDC_ISSUER"),
+        ({**ISSUER, "oidc_audience": "heed", "auth": "none"}, "HEED_AUTH: expected required, because an identity"),
+    ],
+)
+def test_what_is_configured_by_half_is_refused(given, expected):
+    """It would look as if it were in force."""
+    with pytest.raises(UsageError, match=expected):
+        Settings.read(**{"auth": "required", **given})
+
+
+@pytest.mark.parametrize(
+    ("name", "text", "expected"),
+    [
+        *(
+            (name, url, "an address that begins with https://")
+            for name in ("OIDC_ISSUER", "OIDC_JWKS_URL")
+            for url in (
+                "http://id.example",
+                "id.example",
+                "ftp://id.example",
+                "https://",
+                "https://[",
+                "https://a@b.c",
+                "",
+            )
+        ),
+        *(
+            ("OIDC_ALGORITHMS", text, "expected some of ES256")
+            for text in ("HS256", "RS256,none", "RS256,HS512", "", "rs256")
+        ),
+        *(
+            ("ALLOWED_HOSTS", text, "expected names such as")
+            for text in ("*", "*.example", "https://a", "a:8000", "a b", "a,-b")
+        ),
+    ],
+)
+def test_what_would_weaken_authentication_is_refused_by_name(monkeypatch, name, text, expected):
+    """Symmetric signatures, keys over plain HTTP, and any name at all."""
+    monkeypatch.setenv(f"HEED_{name}", text)
+    with pytest.raises(UsageError, match=f"HEED_{name}: Value error, expected"):
+        Settings.read()
+    with pytest.raises(UsageError, match=expected):
+        Settings.read()
+
+
+def test_lists_are_written_with_commas(monkeypatch):
+    """As one writes them in an environment file; a name is of either case."""
+    monkeypatch.setenv("HEED_AUTH", "required")
+    monkeypatch.setenv("HEED_ALLOWED_HOSTS", "Heed.example, 10.0.0.7,[fd00::7]")
+    monkeypatch.setenv("HEED_OIDC_ALGORITHMS", "ES384")
+    monkeypatch.setenv("HEED_OIDC_ISSUER", "http://127.0.0.1:9000")
+    monkeypatch.setenv("HEED_OIDC_AUDIENCE", "heed")
+    settings = Settings.read()
+    assert settings.allowed_hosts == ("heed.example", "10.0.0.7", "[fd00::7]")
+    assert settings.oidc_algorithms == ("ES384",)
+    assert settings.oidc_issuer == "http://127.0.0.1:9000"
 
 
 @pytest.mark.parametrize("host", ["127.0.0.1", "127.8.8.8", "::1", "localhost"])

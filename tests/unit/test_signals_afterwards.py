@@ -101,3 +101,60 @@ def test_the_share_that_lasted_and_its_sentence():
     assert lasted_sentence(Lasted(2, 3), direction="rise", language="zh") == (
         "以往发出信号的 3 次上升中，2 次在四周后仍然存在。"
     )
+
+
+def villages(values: list[list[int]], *, categories: tuple[int, ...] = (0, 0, 0)):
+    """Three villages, week by week; two of them in a town. Thirty calm weeks of 4 reports each come before."""
+    matrix = np.array([[4, 4, 4]] * 30 + values, dtype=np.int64)
+    return weekly(matrix, np.arange(3), np.array(categories))
+
+
+TOWN = {"a000": "T", "a001": "T"}
+
+
+def of_sum(area: str, observed: float, expected: float, *, category: str = "c000") -> pd.DataFrame:
+    return signal(31, observed, expected).assign(area=area, category=category, level="sum")
+
+
+@pytest.mark.parametrize(("area", "later"), [("T", "lasted"), ("*", "faded")])
+def test_a_sum_is_followed_by_the_weeks_of_its_parts(area, later):
+    """The town's two villages stay up; all three do not, because the third has fallen far below."""
+    counts = villages([[4, 4, 4], [10, 10, 4], *[[9, 9, 0]] * 4])
+    flagged = {"T": (20, 8), "*": (32, 12)}[area]
+    told = afterwards(of_sum(area, *flagged), counts, parents=TOWN)
+    assert told["later"].tolist() == [later]
+    after = {"T": 18, "*": 18}[area]
+    assert told["kept"].tolist() == [(after - flagged[1]) / (flagged[0] - flagged[1])]
+
+
+def test_a_group_of_types_is_followed_as_one():
+    """Two types of one group in one area: what one loses, the other has."""
+    matrix = np.array([[4, 4]] * 31 + [[10, 10], *[[16, 2]] * 4], dtype=np.int64)
+    counts = weekly(matrix, np.array([0, 0]), np.array([0, 1]))
+    told = afterwards(of_sum("a000", 20, 8, category="g"), counts, parents={}, groups={"c000": "g", "c001": "g"})
+    assert told["kept"].tolist() == [10 / 12]
+
+
+def test_a_sum_is_no_series_of_the_same_name():
+    """Reports on the town itself are a part of its sum; a sum that is not known, or a tree not given, says nothing."""
+    counts = weekly(
+        np.array([[4, 4, 4]] * 31 + [[4, 10, 10], *[[4, 9, 9]] * 4], dtype=np.int64), np.arange(3), np.zeros(3, int)
+    )
+    tree = {"a001": "a000", "a002": "a000"}
+    assert afterwards(of_sum("a000", 24, 12), counts, parents=tree)["kept"].tolist() == [10 / 12]
+    assert afterwards(of_sum("a000", 24, 12), counts)["later"].tolist() == ["not_recorded"]
+    assert afterwards(of_sum("nowhere", 24, 12), counts, parents=tree)["later"].tolist() == ["not_recorded"]
+
+
+def test_what_was_recorded_later_is_no_part_of_the_sum():
+    """A village that begins after the signal does not make it last; one that ends leaves nothing to be said."""
+    begins = villages([[4, 4, 4], [10, 10, 4], *[[4, 4, 4]] * 4])
+    matrix = begins.matrix.copy()
+    matrix[:31, 2], matrix[31:, 2] = 0, 40
+    there = np.ones(matrix.shape, dtype=bool)
+    there[:31, 2] = False
+    late = weekly(matrix, np.arange(3), np.zeros(3, dtype=np.int64)).recorded_as(there)
+    assert afterwards(of_sum("*", 20, 8), late, parents=TOWN)["later"].tolist() == ["faded"]
+    ends = np.ones(matrix.shape, dtype=bool)
+    ends[33:, 0] = False
+    assert afterwards(of_sum("T", 20, 8), begins.recorded_as(ends), parents=TOWN)["later"].tolist() == ["not_recorded"]

@@ -1,0 +1,236 @@
+"""What officers and analysts come to do, from the first page to the end: with a mouse, with the keyboard alone and with
+script switched off, in both languages.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+import shutil
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import httpx
+import pytest
+from playwright.sync_api import Browser, Locator, Page, sync_playwright
+
+from data.store import Store
+from models.registry import Registry
+from tests.support.page_store import full_store, served
+
+CHROMIUM = os.environ.get("HEED_CHROMIUM") or shutil.which("chromium") or "/usr/bin/chromium"
+pytestmark = pytest.mark.skipif(
+    not Path(CHROMIUM).exists(), reason="Chromium is not on this machine: apt-get install chromium fonts-noto-cjk"
+)
+ARGUMENTS = ["--no-sandbox", "--disable-gpu", "--no-first-run", "--disable-background-networking", "--disable-sync"]
+LANGUAGES = ["en", "zh"]
+# Slow reading of the machine is no fault of a page.
+PATIENCE = 120_000
+
+
+class Mouse:
+    """Points and clicks."""
+
+    def __init__(self, page: Page) -> None:
+        self.page = page
+
+    def press(self, target: Locator) -> None:
+        """Follow a link, press a button, unfold, or tick."""
+        target.click()
+
+    def choose(self, field: Locator, code: str) -> None:
+        """Choose from a list."""
+        field.select_option(code)
+
+
+class Keyboard(Mouse):
+    """Uses Tab, the arrows, Space and Enter, and nothing else."""
+
+    def press(self, target: Locator) -> None:
+        """Go to it and press it."""
+        self._reach(target)
+        self.page.keyboard.press("Space" if target.get_attribute("type") == "checkbox" else "Enter")
+
+    def choose(self, field: Locator, code: str) -> None:
+        """Go to it, and step down or up to the choice."""
+        self._reach(field)
+        codes = [option.get_attribute("value") for option in field.locator("option").all()]
+        steps = codes.index(code) - codes.index(field.input_value())
+        for _ in range(abs(steps)):
+            self.page.keyboard.press("ArrowDown" if steps > 0 else "ArrowUp")
+        assert field.input_value() == code
+
+    def _reach(self, target: Locator) -> None:
+        assert target.count() == 1
+        for _ in range(200):
+            if target.evaluate("element => element === document.activeElement"):
+                break
+            self.page.keyboard.press("Tab")
+        else:
+            pytest.fail(f"The keyboard does not get to {target}")
+        box = target.bounding_box()
+        assert box is not None
+        assert box["y"] >= 0
+        assert box["y"] < self.page.viewport_size["height"], "what has the focus is out of sight"
+
+
+HANDS: dict[str, tuple[type[Mouse], bool]] = {
+    "mouse": (Mouse, True),
+    "keyboard": (Keyboard, True),
+    "no script": (Mouse, False),
+    "keyboard, no script": (Keyboard, False),
+}
+# With everything, and with as little as may be; the others in the long run.
+ALL_HANDS = [
+    *("mouse", "keyboard, no script"),
+    *(pytest.param(name, marks=pytest.mark.slow) for name in ("keyboard", "no script")),
+]
+Start = Callable[[str], Mouse]
+
+
+@pytest.fixture(scope="module")
+def template(tmp_path_factory) -> Path:
+    """A store with everything on it."""
+    folder = tmp_path_factory.mktemp("tasks")
+    full_store(folder)
+    return folder
+
+
+@pytest.fixture
+def city(template, tmp_path) -> Path:
+    """A copy of it: these tests write."""
+    return shutil.copytree(template, tmp_path / "city") / "city.db"
+
+
+@pytest.fixture
+def origin(city) -> Iterator[str]:
+    """The service on that copy."""
+    with served(city) as origin:
+        yield origin
+
+
+@pytest.fixture(scope="module")
+def browser() -> Iterator[Browser]:
+    """One Chromium for all tests here."""
+    with sync_playwright() as playwright:
+        browser = playwright.chromium.launch(executable_path=CHROMIUM, args=ARGUMENTS)
+        yield browser
+        browser.close()
+
+
+@pytest.fixture
+def start(browser) -> Iterator[Start]:
+    """A window in front of one who uses it so."""
+    contexts = []
+
+    def opened(name: str) -> Mouse:
+        kind, script = HANDS[name]
+        context = browser.new_context(
+            viewport={"width": 1280, "height": 900}, java_script_enabled=script, locale="en-GB"
+        )
+        context.set_default_timeout(PATIENCE)
+        contexts.append(context)
+        return kind(context.new_page())
+
+    yield opened
+    for context in contexts:
+        context.close()
+
+
+def _json(origin: str, path: str, **query: object) -> dict:
+    return httpx.get(f"{origin}{path}", params=query, timeout=PATIENCE / 1000).raise_for_status().json()
+
+
+@pytest.mark.parametrize("language", LANGUAGES)
+@pytest.mark.parametrize("hand", ALL_HANDS)
+def test_an_officer_finds_the_riskiest_case_of_a_type_and_sees_why_and_since_when(start, origin, hand, language):
+    """By the filter of the list: the case that the API names first, its strongest reason, the risk at each scoring,
+    and what the offices did.
+    """
+    told = _json(origin, "/v1/cases", category="drain", deadline="ahead", limit=1, lang=language)["cases"][0]
+    user = start(hand)
+    page = user.page
+    page.goto(f"{origin}/?lang={language}")
+    user.choose(page.locator("select[name=category]"), "drain")
+    user.press(page.locator(".filters button"))
+    page.wait_for_url(re.compile("category=drain"))
+    names = set(page.locator(".case h2").all_inner_texts())
+    assert len(names) == 1
+    first = page.locator(".case").first
+    frequency, reason = first.locator(".risk p").first.inner_text(), first.locator(".why .said").first.inner_text()
+    user.press(first.get_by_role("link"))
+    page.wait_for_url(f"{origin}/cases/{told['id']}?lang={language}")
+    assert str(told["risk"]["per_100"]) in frequency
+    assert frequency in page.locator(".riskcard").inner_text()
+    assert reason in page.locator("table.reasons:not(.outcomes) tbody tr").nth(1).inner_text()
+    since = page.locator("section[aria-labelledby=life]")
+    assert str(told["risk"]["per_100"]) in since.locator("h2").inner_text()
+    user.press(since.locator("summary"))
+    rows = since.locator("tbody tr")
+    assert rows.first.is_visible()
+    assert rows.count() >= 2
+    moments = rows.locator("time").evaluate_all("times => times.map(time => time.dateTime)")
+    assert moments == sorted(moments)
+    opened = page.locator(".timeline time").first.get_attribute("datetime")
+    assert opened == page.locator(".facts dd time").last.get_attribute("datetime")
+
+
+@pytest.mark.parametrize("language", LANGUAGES)
+@pytest.mark.parametrize("hand", ALL_HANDS)
+def test_an_analyst_confirms_a_signal_and_the_queue_says_so(start, origin, city, hand, language):
+    """From the queue to the form and back; the step is in the store, and no other signal has one."""
+    word = {"en": "Confirmed", "zh": "已确认"}[language]
+    user = start(hand)
+    page = user.page
+    page.goto(f"{origin}/signals?lang={language}")
+    entry = page.locator(".queue li").nth(1)
+    name = entry.locator("h2").inner_text()
+    user.press(entry.get_by_role("link"))
+    page.wait_for_url("**/signals/*")
+    signal = page.url.partition("?")[0].rpartition("/")[2]
+    user.choose(page.locator("select[name=status]"), "confirmed")
+    user.press(page.locator(".review button"))
+    page.locator(".status.confirmed").wait_for()
+    assert page.locator("#what .status").inner_text() == word
+    assert page.locator("select[name=status]").input_value() == "confirmed"
+    user.press(page.locator(".back a"))
+    page.wait_for_url(f"{origin}/signals?lang={language}")
+    reviewed = page.locator(".queue li", has=page.locator(".status.confirmed"))
+    assert [each.locator("h2").inner_text() for each in reviewed.all()] == [name]
+    assert word in reviewed.inner_text()
+    with Store.open(str(city)) as store:
+        assert store.read_reviews()[["signal_id", "status"]].to_numpy().tolist() == [[signal, "confirmed"]]
+
+
+@pytest.mark.parametrize("language", LANGUAGES)
+@pytest.mark.parametrize("hand", ALL_HANDS)
+def test_an_analyst_puts_a_model_to_use_and_takes_it_back(start, origin, city, hand, language):
+    """Not before the box is ticked; and the one before is in use again after."""
+    registry = Registry(city.with_suffix(".models"))
+    before = registry.champion("failures")
+    (other,) = set(registry.versions()) - {before}
+    user = start(hand)
+    page = user.page
+    page.goto(f"{origin}/models?lang={language}")
+    user.press(page.get_by_role("link", name=other))
+    page.wait_for_url(f"**/models/{other}*")
+    figures = page.locator("section[aria-labelledby=figures] tbody tr", has_text="brier").locator("td")
+    assert figures.all_inner_texts() == ["0.125", "0.25"]
+    user.choose(page.locator("select[name=alias]"), "champion")
+    user.choose(page.locator("select[name=reason]"), "newer-data")
+    user.press(page.get_by_role("button"))
+    assert page.url.partition("?")[0] == f"{origin}/models/{other}"
+    assert registry.champion("failures") == before
+    user.press(page.locator("input[name=looked]"))
+    user.press(page.get_by_role("button"))
+    page.wait_for_url(f"{origin}/models?lang={language}")
+    assert registry.champion("failures") == other
+    in_use = page.locator("tbody tr", has=page.locator(".status.confirmed"))
+    assert in_use.locator("th").all_inner_texts() == [other]
+    user.press(in_use.get_by_role("link"))
+    page.wait_for_url(f"**/models/{other}*")
+    user.press(page.locator("input[name=looked]"))
+    user.press(page.get_by_role("button"))
+    page.wait_for_url(f"{origin}/models?lang={language}")
+    assert in_use.locator("th").all_inner_texts() == [before]
+    assert registry.champion("failures") == before
