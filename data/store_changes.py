@@ -1,7 +1,8 @@
 """Whether anything that is shown has changed in a store, for a look that costs one row.
 
 Every writing transaction leaves a new random token in the table of secrets, except one that wrote nothing but the
-audit trail, jobs, answered requests and keys: these are written all the time, and no page or answer is made from them.
+audit trail, jobs, answered requests, keys, marks of cases and saved views: these are written all the time, and no page
+or answer that is kept is made from them.
 """
 
 from __future__ import annotations
@@ -15,7 +16,7 @@ from sqlalchemy import Connection, event, insert, select, update
 from data import tables
 
 _NAME: Final = "changes"
-_QUIET: Final = "audit_entry|job|idempotent_request|api_key"
+_QUIET: Final = "audit_entry|job|idempotent_request|api_key|case_mark|saved_view"
 _NO_CHANGE: Final = re.compile(
     rf"\s*(?:(?:SELECT|PRAGMA|BEGIN|SET|SAVEPOINT|RELEASE|ROLLBACK|EXPLAIN|ANALYZE)\b"
     rf'|(?:INSERT\s+INTO|UPDATE|DELETE\s+FROM)\s+"?(?:{_QUIET})\b)',

@@ -388,3 +388,58 @@ job = Table(
     Column("problem", Text),  # JSON object of a failed one
     Index(None, "state", "not_before"),
 )
+
+# What an office noted on a case of its own: every step is kept, the newest of a mark counts. Never who took it.
+case_mark = Table(
+    "case_mark",
+    metadata,
+    Column("mark_id", Integer, primary_key=True, autoincrement=True),
+    Column("case_id", String(32), nullable=False),
+    Column("mark", String(16), nullable=False),  # seen · shortlisted · acted · overridden
+    Column("is_set", Integer, nullable=False),  # 0: taken back
+    Column("choice", String(32)),  # a code: what was done, or how the risk was overridden; null: none belongs to it
+    Column("reason", String(32)),  # a code, for an override
+    Column("office", String(160)),  # that was responsible then; null: not known
+    Column("recorded_at", BigInteger, nullable=False),
+    Index(None, "case_id"),
+)
+
+# Filters of the list of cases that a desk keeps. Codes only: a view is called by what it filters, by no text of anyone.
+saved_view = Table(
+    "saved_view",
+    metadata,
+    Column("view_id", String(32), primary_key=True),
+    Column("holder", String(80), nullable=False),  # as `audit_entry.actor`
+    Column("filters", Text, nullable=False),  # JSON object of the filters that are set, sorted by name
+    Column("created_at", BigInteger, nullable=False),
+    UniqueConstraint("holder", "filters"),
+)
+
+# Of the cases raised in the weeks before an as-of: how many were solved, how many are still open. What the board shows
+# is disclosed from it; nothing here leaves as it is.
+board_count = Table(
+    "board_count",
+    metadata,
+    Column("as_of", BigInteger, primary_key=True),
+    Column("area", String(160), primary_key=True),
+    Column("category", String(160), primary_key=True),
+    Column("since", BigInteger, nullable=False),  # local Monday 00:00 that the weeks begin with
+    Column("raised", BigInteger, nullable=False),
+    Column("solved", BigInteger, nullable=False),  # of those raised: closed as solved, and not open again
+    Column("still_open", BigInteger, nullable=False),
+)
+
+# How far what a model meets today is from what it learned from, and what it told from what came.
+model_drift = Table(
+    "model_drift",
+    metadata,
+    Column("as_of", BigInteger, primary_key=True),
+    Column("outcome", String(16), primary_key=True),
+    Column("measure", String(160), primary_key=True),  # told, or a feature: its distance from the material learned from
+    Column("model_version", String(64), nullable=False),
+    Column("n", BigInteger, nullable=False),  # cases behind it
+    Column("value", Float),  # null: too few cases to say
+    Column("lower", Float),
+    Column("upper", Float),
+    Column("reference", Float),  # what it is compared with; null: nothing
+)

@@ -10,7 +10,7 @@ from alembic import command
 from alembic.config import Config
 from sqlalchemy import text
 
-from data import migrate
+from data import migrate, tables
 from data.audit_log import Act, append
 from data.errors import StoreError
 from data.event_log import fold_cases
@@ -109,14 +109,14 @@ def test_a_store_of_the_second_version_gets_dated_capacities(store, tmp_path):
         connection.execute(text("DROP TABLE office_capacity"))
         _back_to_the_third_version(connection)
         connection.execute(text("UPDATE alembic_version SET version_num = '0002'"))
-    with pytest.raises(StoreError, match=r"Expected a store of version 0007, got 0002\. The next `heed import`"):
+    with pytest.raises(StoreError, match=r"Expected a store of version 0008, got 0002\. The next `heed import`"):
         store._prepare(create=False)
     store._prepare(create=True)
     pd.testing.assert_frame_equal(store.read_events(), before)
     assert store.read_offices()["capacity_per_day"].tolist() == [7.5]
     assert store.read_capacity().empty
     with store.reading() as connection:
-        assert stored_version(connection) == "0007"
+        assert stored_version(connection) == "0008"
 
 
 def test_a_store_of_the_third_version_gets_intervals(store):
@@ -174,6 +174,24 @@ def test_a_store_of_the_sixth_version_gets_what_the_service_needs(store):
     assert counts == [0, 1, 0, 0]
 
 
+def test_a_store_of_the_seventh_version_gets_what_the_pages_keep(store):
+    """The new tables are there and empty, and a mark can be kept at once."""
+    with store.writing() as connection:
+        _back_to_the_seventh_version(connection)
+        connection.execute(text("UPDATE alembic_version SET version_num = '0007'"))
+    store._prepare(create=True)
+    mark = {"case_id": "c", "mark": "seen", "is_set": 1, "choice": None, "reason": None, "office": None}
+    with store.writing() as connection:
+        connection.execute(tables.case_mark.insert(), [{**mark, "recorded_at": 1}])
+        counts = [
+            connection.execute(text(f"SELECT count(*) FROM {name}")).scalar_one()  # noqa: S608
+            for name in _OF_THE_PAGES
+        ]
+    assert counts == [1, 0, 0, 0]
+
+
+_OF_THE_PAGES = ("case_mark", "saved_view", "board_count", "model_drift")
+
 _PRESSURE_ADDED = (
     "due_14d",
     *(
@@ -184,7 +202,13 @@ _PRESSURE_ADDED = (
 )
 
 
+def _back_to_the_seventh_version(connection) -> None:
+    for table in _OF_THE_PAGES:
+        connection.execute(text(f"DROP TABLE {table}"))
+
+
 def _back_to_the_sixth_version(connection) -> None:
+    _back_to_the_seventh_version(connection)
     for table in ("api_key", "audit_entry", "idempotent_request", "job"):
         connection.execute(text(f"DROP TABLE {table}"))
 
