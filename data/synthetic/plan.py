@@ -22,6 +22,7 @@ from data.synthetic.catalogue import (
     CategorySpec,
     OfficeSpec,
 )
+from data.synthetic.outlines import boundaries, village_outlines
 
 CITY: Final = "A"
 # The inner towns have the city's departments at hand; in the others the town's own office does part of
@@ -119,6 +120,7 @@ def lay_out(plan: CityPlan, rng: np.random.Generator) -> Layout:
     # A few large villages and many small ones, as settlements are; the bounds keep the smallest from being
     # empty.
     population = np.round(np.clip(3200 * np.exp(rng.normal(0, 0.75, plan.villages)), 700, 18_000), -1).astype(int)
+    places = _scattered(town, rng)
     areas = pd.DataFrame(
         {
             "area": codes,
@@ -126,15 +128,18 @@ def lay_out(plan: CityPlan, rng: np.random.Generator) -> Layout:
             "name_zh": "",
             "name_en": "",
             "population": population,
-            "neighbours": _neighbours(codes, town, rng),
+            "neighbours": _neighbours(codes, places),
         }
     )
     names = rng.permutation(len(NAME_BEGINNINGS) * len(NAME_ENDINGS))[: plan.villages]
     pairs = [(NAME_BEGINNINGS[n // len(NAME_ENDINGS)], NAME_ENDINGS[n % len(NAME_ENDINGS)]) for n in names]
     areas["name_zh"] = [f"{begin[0]}{end[0]}村" for begin, end in pairs]
     areas["name_en"] = [f"{begin[1]}{end[1]} Village" for begin, end in pairs]
+    of_villages, of_towns, of_city = boundaries(village_outlines(places), town.tolist())
+    areas["boundary"] = of_villages
+    upper = _upper_areas(plan, areas).assign(boundary=[of_city, *of_towns])
     return Layout(
-        areas=pd.concat([_upper_areas(plan, areas), areas], ignore_index=True),
+        areas=pd.concat([upper, areas], ignore_index=True),
         villages=tuple(codes),
         town_of_village=town,
         share_of_village=population / population.sum(),
@@ -174,10 +179,15 @@ def _upper_areas(plan: CityPlan, villages: pd.DataFrame) -> pd.DataFrame:
     )
 
 
-def _neighbours(codes: list[str], town: np.ndarray, rng: np.random.Generator) -> list[list[str]]:
-    """Scatter villages around their towns; the nearest three are neighbours, both ways."""
+def _scattered(town: np.ndarray, rng: np.random.Generator) -> np.ndarray:
+    """Scatter villages around their towns; (villages, 2), a town being one unit wide."""
     centre = np.column_stack((town % 3, town // 3)) * 1.0
-    place = centre + rng.uniform(-0.5, 0.5, (len(codes), 2))
+    placed: np.ndarray = centre + rng.uniform(-0.5, 0.5, (len(town), 2))
+    return placed
+
+
+def _neighbours(codes: list[str], place: np.ndarray) -> list[list[str]]:
+    """The nearest three are neighbours, both ways."""
     far = np.linalg.norm(place[:, None] - place[None], axis=2)
     nearest = np.argsort(far, axis=1)[:, 1:4]
     near = np.zeros(far.shape, dtype=bool)

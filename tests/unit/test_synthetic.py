@@ -7,16 +7,21 @@ from itertools import pairwise
 import numpy as np
 import pandas as pd
 import pytest
+from shapely import coverage_is_valid
+from shapely.geometry import shape
 
 from data.boundary import violations
 from data.errors import UsageError
 from data.event_log import NEVER, fold_cases, is_near_instant
 from data.mapping import find_mapping
+from data.place_shapes import square_metres
+from data.places import read_places
 from data.schema import EVENT_FIELDS, Channel, ClosingReason, EventKind
 from data.synthetic import CityPlan, SimulatedCity, simulate_city, write_city
 from data.synthetic.arrivals import due_moments
 from data.synthetic.calendars import make_calendars
-from data.synthetic.catalogue import ASSETS, CATEGORIES
+from data.synthetic.catalogue import ASSETS, CATEGORIES, NAME_BEGINNINGS, NAME_ENDINGS
+from data.synthetic.plan import lay_out
 from data.tables import metadata
 
 SMALL = CityPlan(cases=4_000, villages=12, towns=3)
@@ -319,12 +324,41 @@ def test_areas_form_a_tree_with_neighbours(city):
     assert areas["name_en"].is_unique
 
 
+def test_every_area_has_its_ground(city):
+    """Villages cover the city without overlapping, towns are their villages, and neighbours mostly touch."""
+    areas = city.areas.set_index("area")
+    shapes = {code: shape(json.loads(text)) for code, text in areas["boundary"].items()}
+    villages = areas.index[areas["parent"].notna() & ~areas.index.isin(areas["parent"])]
+    assert all(outline.is_valid and not outline.is_empty for outline in shapes.values())
+    assert coverage_is_valid([shapes[code] for code in villages])
+    for parent, children in areas.groupby("parent").groups.items():
+        assert sum(shapes[code].area for code in children) == pytest.approx(shapes[parent].area, rel=1e-4)
+    beside = [shapes[here].touches(shapes[other]) for here in villages for other in areas.loc[here, "neighbours"]]
+    assert sum(beside) > 0.8 * len(beside)
+    assert all(0.2e6 < square_metres(shapes[code]) < 400e6 for code in villages)
+
+
+def test_the_outlines_move_nothing_else():
+    """They follow from where the villages lie; the first numbers drawn are what they were without outlines."""
+    areas = lay_out(CityPlan(), np.random.default_rng(2)).areas
+    drawn = np.random.default_rng(2)
+    drawn.normal(0, 0.75, 36)
+    places = drawn.uniform(-0.5, 0.5, (36, 2))
+    names = drawn.permutation(len(NAME_BEGINNINGS) * len(NAME_ENDINGS))[:36]
+    begin, end = NAME_BEGINNINGS[names[0] // len(NAME_ENDINGS)], NAME_ENDINGS[names[0] % len(NAME_ENDINGS)]
+    assert areas["name_zh"].iloc[7] == f"{begin[0]}{end[0]}村"
+    first = shape(json.loads(areas["boundary"].iloc[7]))
+    west, _south, east, _north = first.bounds
+    # The first village lies in the first town, left in its row or right, as it was drawn.
+    assert (west + east) / 2 == pytest.approx(124.0 + 0.115 * places[0, 0], abs=0.05)
+
+
 def test_frames_have_the_columns_of_their_tables(city):
     """What is simulated fits the store: tables for places, the event fields for the export."""
     for name in ("area", "office", "category", "inspection"):
         columns = {column.name: column.nullable for column in metadata.tables[name].columns}
         frame = getattr(city, {"category": "categories"}.get(name, f"{name}s"))
-        # What may be null need not be simulated: a city has no boundaries, and its inspections came by no import.
+        # What may be null need not be simulated: its inspections came by no import.
         assert set(frame.columns) <= set(columns)
         assert {column for column, nullable in columns.items() if not nullable} <= set(frame.columns)
     assert sorted(city.events.columns) == sorted(EVENT_FIELDS)
@@ -363,6 +397,10 @@ def test_a_city_is_written_as_files(small, tmp_path):
     areas = json.loads(paths["areas"].read_text(encoding="utf-8"))
     assert areas[0]["parent"] is None
     assert areas[1]["neighbours"] == small.areas["neighbours"].iloc[1]
+    found = read_places(paths["outlines"]).areas
+    assert found["area"].tolist() == small.areas["area"].tolist()
+    assert found["neighbours"].tolist() == small.areas["neighbours"].tolist()
+    assert found["boundary"].notna().all()
     truth = json.loads(paths["truth"].read_text(encoding="utf-8"))
     assert truth["failing_office"] == small.truth.failing_office
     assert truth["seed"] == 1
