@@ -1,4 +1,4 @@
-"""Where the areas of a simulated city lie: every village has the ground that is nearest to it, towns are their villages.
+"""Where the areas of a simulated city lie: every village has the ground nearest to it, and towns are their villages.
 
 Nothing is drawn by lot here: outlines follow from where the villages were scattered, so that whatever else is made up
 of the city stays what it is.
