@@ -27,6 +27,8 @@ from models.registry import Registry
 from models.remaining_time import Distribution
 from service.known import Known, standards_of
 from service.online.saved_index import About, save_index
+from service.past_cases import FILE as PAST_CASES
+from service.past_cases import PastCases
 from service.training import champion, moment_of, silent
 
 Floats = NDArray[np.float64]
@@ -86,7 +88,7 @@ def score_open_cases(
     other risks are stored. (The list of the service goes by lateness and does not show it yet.)
 
     With `index_folder` (`Settings.index_folder`) the event index is kept there, so that the service can score cases
-    that are posted from the same facts (`service.online`).
+    that are posted from the same facts (`service.online`), with counts of past cases (`service.past_cases`).
 
     Raises
     ------
@@ -114,7 +116,9 @@ def score_open_cases(
     store.write_risks(risks, as_of=known.as_of)
     store.write_remaining_times(remaining_rows(models, version, inputs, told, known.as_of), as_of=known.as_of)
     if index_folder is not None:
-        save_index(index_folder, index, About(known.as_of, zone, standards_of(store), version))
+        counted = PastCases.count(known, time_zone=zone, trained_before=models.trained_before)
+        about = About(known.as_of, zone, standards_of(store), version)
+        save_index(index_folder, index, about, {PAST_CASES: counted.to_bytes()})
     progress("score", 3, 3)
     late = risks[(risks["outcome"] == LATE) & (risks["reasons"] != OVERDUE_REASONS)]
     return Scored(

@@ -6,8 +6,21 @@ beside a risk and never put in its place: a what-if lowers no case's place in an
 """
 
 from models.what_if.actions import ACTIONS, Action
-from models.what_if.ask import WhatIf, what_if
-from models.what_if.support import FEWEST, Like, Support
+from models.what_if.ask import WhatIf, what_if, what_ifs
+from models.what_if.counts import SupportCounts
+from models.what_if.support import FEWEST, Like, Seen, Support
 from models.what_if.world import World
 
-__all__ = ["ACTIONS", "FEWEST", "Action", "Like", "Support", "WhatIf", "World", "what_if"]
+__all__ = [
+    "ACTIONS",
+    "FEWEST",
+    "Action",
+    "Like",
+    "Seen",
+    "Support",
+    "SupportCounts",
+    "WhatIf",
+    "World",
+    "what_if",
+    "what_ifs",
+]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Final
@@ -15,11 +16,11 @@ from data.event_log import NEVER
 from features.risk_inputs import possible
 from models.reasons.numbers import of_100
 from models.what_if.actions import ACTIONS, Action, Text
-from models.what_if.support import ANY, FEWEST, Like, Support
+from models.what_if.support import ANY, FEWEST, Like, Seen
 from models.what_if.world import World
 
 if TYPE_CHECKING:
-    from models.failures import FailureModels
+    from models.failures import FailureModels, Told
 
 # Beyond, too much else will have happened for the case as it stands to say anything.
 FURTHEST: Final = 14 * 86_400
@@ -38,6 +39,10 @@ _SAME_OFFICE: Final = ("案件已在该单位。", "The case is at that office a
 _UNSEEN_OFFICE: Final = (
     "该单位没有办过任何案件，无从比较。",
     "No case was ever at that office, so nothing can be compared.",
+)
+_FAILED_ALREADY: Final = (
+    "案件已超期，失误已成事实，怎样办都不会改变。",
+    "The case is late already: that it was failed is a fact, whatever is done now.",
 )
 _UNTOLD: Final = (
     "在这一时点，这种结果没有可比的风险。",
@@ -87,7 +92,7 @@ class WhatIf:
 def what_if(
     models: FailureModels,
     world: World,
-    support: Support,
+    support: Seen,
     case_id: str,
     action: str,
     *,
@@ -114,31 +119,78 @@ def what_if(
         If there is no such action or outcome, the case is not open, or an office or a moment is missing, not asked
         for, or out of range.
     """
-    asked = _checked(models, world, action, outcome, office, by)
+    (found,) = what_ifs(models, world, support, case_id, action, outcomes=(outcome,), office=office, by=by)
+    return found
+
+
+def what_ifs(
+    models: FailureModels,
+    world: World,
+    support: Seen,
+    case_id: str,
+    action: str,
+    *,
+    outcomes: Sequence[str] | None = None,
+    office: str | None = None,
+    by: int | None = None,
+) -> tuple[WhatIf, ...]:
+    """The same for several outcomes at once (None: all that the models tell, any failure last), in their order."""
+    names = (*models.outcomes, ANY) if outcomes is None else tuple(outcomes)
+    asked = _checked(models, world, action, names, office, by)
     now = world.now(case_id)
     refusal = _pointless(asked, world, now, office)
-    if refusal is not None:
-        (before,) = _risks(models, world, now, outcome)
-        return _Question(asked, outcome, office, by, world.time_zone, before[0]).refused(refusal)
-    after = world.after(case_id, asked.kind, at=world.as_of if by is None else by, office=office)
-    before, risk = _risks(models, world, pd.concat([now, after], ignore_index=True), outcome)
-    question = _Question(asked, outcome, office, by, world.time_zone, before[0])
-    if outcome == "late" and asked.needs_moment:
-        return question.by_deadline(int(now["due_at"].iloc[0]), int(after["landmark_at"].iloc[0]))
-    if np.isnan(risk[0]):
+    frame = now
+    if refusal is None:
+        after = world.after(case_id, asked.kind, at=world.as_of if by is None else by, office=office)
+        frame = pd.concat([now, after], ignore_index=True)
+    told = models.tell(world.inputs(frame), level=LEVEL)
+    return tuple(_one(_Asked(asked, name, office, by, refusal), world, support, frame, told[name]) for name in names)
+
+
+@dataclass(frozen=True, slots=True)
+class _Asked:
+    """One question, and why it cannot be asked as the case stands."""
+
+    action: Action
+    outcome: str
+    office: str | None
+    by: int | None
+    refusal: Text | None
+
+
+def _one(asked: _Asked, world: World, support: Seen, frame: pd.DataFrame, told: Told) -> WhatIf:
+    """The answer for one outcome; `frame` is the case now, and after the action where it can be taken."""
+    outcome, by = asked.outcome, asked.by
+    risks = _risks(frame, outcome, told)
+    failed_already = outcome == ANY and _is_overdue(frame)
+    before = 1.0 if failed_already else risks[0][0]
+    question = _Question(asked.action, outcome, asked.office, by, world.time_zone, before)
+    if asked.refusal is not None or failed_already:
+        return question.refused(asked.refusal or _FAILED_ALREADY)
+    after = frame.tail(1).reset_index(drop=True)
+    if outcome == "late" and asked.action.needs_moment:
+        return question.by_deadline(int(frame["due_at"].iloc[0]), int(after["landmark_at"].iloc[0]))
+    if np.isnan(risks[1][0]):
         return question.refused(_UNTOLD)
-    like = support.like(after, asked.kind, outcome, office=office)
-    return question.answered(risk, like) if like.is_enough else question.refused(_too_few(like))
+    like = support.like(after, asked.action.kind, outcome, office=asked.office)
+    return question.answered(risks[1], like) if like.is_enough else question.refused(_too_few(like))
+
+
+def _is_overdue(frame: pd.DataFrame) -> bool:
+    """Whether the promise of the case has passed as it stands, and was made since it was last reopened."""
+    due, at, again = (int(frame[name].iloc[0]) for name in ("due_at", "landmark_at", "reopened_at"))
+    return due <= at and (again == NEVER or due > again)
 
 
 def _checked(
-    models: FailureModels, world: World, action: str, outcome: str, office: str | None, by: int | None
+    models: FailureModels, world: World, action: str, outcomes: Sequence[str], office: str | None, by: int | None
 ) -> Action:
     if action not in ACTIONS:
         raise UsageError(f"Expected something that an office can do, {', '.join(ACTIONS)}, got '{action}'.")
     told = (*models.outcomes, ANY)
-    if outcome not in told:
-        raise UsageError(f"Expected an outcome that the models tell, {', '.join(told)}, got '{outcome}'.")
+    for outcome in outcomes:
+        if outcome not in told:
+            raise UsageError(f"Expected an outcome that the models tell, {', '.join(told)}, got '{outcome}'.")
     asked = ACTIONS[action]
     if asked.needs_office != (office is not None):
         raise UsageError(f"Expected an office with 'hand_over' and with nothing else, got '{action}' with {office!r}.")
@@ -160,9 +212,8 @@ def _pointless(action: Action, world: World, now: pd.DataFrame, office: str | No
     return None
 
 
-def _risks(models: FailureModels, world: World, frame: pd.DataFrame, outcome: str) -> list[tuple[float, float, float]]:
+def _risks(frame: pd.DataFrame, outcome: str, told: Told) -> list[tuple[float, float, float]]:
     """The risk at each landmark with its interval; NaN where the outcome is not asked there."""
-    told = models.tell(world.inputs(frame), level=LEVEL)[outcome]
     asked = np.ones(len(frame), dtype=bool) if outcome == ANY else possible(frame, outcome)
     ends = (np.where(asked, end, np.nan).tolist() for end in (told.probability, told.lower, told.upper))
     return list(zip(*ends, strict=True))

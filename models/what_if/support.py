@@ -12,8 +12,9 @@ says what the action would cause.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Final, Self
+from typing import TYPE_CHECKING, Final, Protocol, Self
 
 import numpy as np
 import pandas as pd
@@ -34,7 +35,7 @@ FEWEST: Final = 30
 _STANDINGS: Final = (1 / 3, 2 / 3, 1.0)
 NO_PROMISE: Final = len(_STANDINGS) + 1
 ANY: Final = "any_failure"
-_SCOPES: Final = ("category", "category_group")
+SCOPES: Final = ("category", "category_group")
 _COLUMNS: Final = ("case_id", "category", "category_group", "office", "stage", "is_paused", "standing")
 
 
@@ -66,6 +67,13 @@ class Like:
         return self.failed / self.done if self.done else float("nan")
 
 
+class Seen(Protocol):
+    """What tells how often the like of an action was seen: the landmarks of a history, or their counts."""
+
+    def like(self, after: pd.DataFrame, kind: EventKind, outcome: str, *, office: str | None = None) -> Like:
+        """Cases like the one of a landmark just after an action (one row), by their outcome."""
+
+
 @dataclass(frozen=True)
 class Support:
     """The matured landmarks of a history.
@@ -85,11 +93,16 @@ class Support:
 
         `before` is when the models were made (`FailureModels.trained_before`): they learned from no others.
         """
-        rows = history.landmarks["landmark_at"].to_numpy("int64") < before
-        frame = history.landmarks[rows].reset_index(drop=True)
-        told = dict(history.outcomes)
+        return cls.of_landmarks(history.landmarks, history.outcomes, before=before)
+
+    @classmethod
+    def of_landmarks(cls, landmarks: pd.DataFrame, outcomes: Mapping[str, LandmarkOutcome], *, before: int) -> Self:
+        """The same of landmarks (`features.landmarks`) and their outcomes (`features.outcomes`), without features."""
+        rows = landmarks["landmark_at"].to_numpy("int64") < before
+        frame = landmarks[rows].reset_index(drop=True)
+        told = dict(outcomes)
         if len(told) > 1:
-            told[ANY] = any_failure(history.outcomes.values())
+            told[ANY] = any_failure(outcomes.values())
         values = {name: _matured(outcome, before)[rows] for name, outcome in told.items()}
         paused = frame["paused_since"].to_numpy("int64") < NEVER
         counted = frame.assign(is_paused=paused, standing=standing(frame))
@@ -102,10 +115,10 @@ class Support:
         """
         value = self.values.get(outcome)
         if value is None:
-            return Like(0, 0, 0, _SCOPES[-1])
+            return Like(0, 0, 0, SCOPES[-1])
         point = (self.frame["standing"] == int(standing(after)[0])) & ~np.isnan(value)
-        found = Like(0, 0, 0, _SCOPES[0])
-        for scope in _SCOPES:
+        found = Like(0, 0, 0, SCOPES[0])
+        for scope in SCOPES:
             found = self._count(point & (self.frame[scope] == after[scope].iloc[0]), value, kind, office, scope)
             if found.is_enough:
                 break

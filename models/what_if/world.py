@@ -39,6 +39,7 @@ class World:
     outcomes : `late`, `reopened_28d`, …
     time_zone : IANA name of the offices' clock
     calendar : when the offices work; None where that is not known
+    offices : those that any case was ever at; None: as `events` tell, which then are those of all cases
     """
 
     events: pd.DataFrame
@@ -48,6 +49,7 @@ class World:
     outcomes: Collection[str]
     time_zone: str
     calendar: WorkingCalendar | None = None
+    offices: Collection[str] | None = None
 
     @classmethod
     def build(
@@ -105,7 +107,7 @@ class World:
 
     def knows_office(self, office: str) -> bool:
         """Whether any case was ever at an office."""
-        return bool((self.events["office"] == office).any())
+        return bool((self.events["office"] == office).any()) if self.offices is None else office in self.offices
 
     def _of(self, case_id: str) -> pd.DataFrame:
         own = self.events[self.events["case_id"] == case_id]

@@ -16,6 +16,7 @@ import os
 import shutil
 import time
 import uuid
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
@@ -61,8 +62,10 @@ class SavedIndex:
     calendar: WorkingCalendar | None
 
 
-def save_index(folder: Path, index: EventIndex, about: About) -> str:
+def save_index(folder: Path, index: EventIndex, about: About, beside_it: Mapping[str, bytes] | None = None) -> str:
     """Keep the index of a scoring, and let go of all but the newest two; returns its name.
+
+    `beside_it` are files of other things that the scoring found, by name (`service.past_cases`).
 
     Raises
     ------
@@ -73,6 +76,8 @@ def save_index(folder: Path, index: EventIndex, about: About) -> str:
     try:
         beside.mkdir(parents=True, mode=0o700)
         index.save(beside)
+        for file, content in (beside_it or {}).items():
+            (beside / file).write_bytes(content)
         listed = {"format": FORMAT, **{name: getattr(about, name) for name in About.__slots__}}
         (beside / _ABOUT).write_text(json.dumps(listed, indent=1, ensure_ascii=False), encoding="utf-8")
         name = f"{about.as_of}-{_fingerprint(beside)}"
@@ -91,6 +96,12 @@ def newest_index(folder: Path) -> str | None:
     """The name of the index with the latest moment, of those the one saved last; None where there is none."""
     found = _saved(folder)
     return found[-1].name if found else None
+
+
+def index_of_moment(folder: Path, as_of: int) -> Path | None:
+    """Where the index of the scoring of a moment (seconds in UTC) lies, the one saved last; None where there is none."""
+    found = [home for home in _saved(folder) if home.name.startswith(f"{as_of}-")]
+    return found[-1] if found else None
 
 
 def open_index(folder: Path, name: str) -> SavedIndex:
