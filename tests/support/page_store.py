@@ -6,9 +6,10 @@ from __future__ import annotations
 
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
 import httpx
 import numpy as np
@@ -24,7 +25,7 @@ from tests.support.service_store import AS_OF, DAY, SMALL_AREA, fill, simulated_
 from tests.unit.test_cli_models import bundle
 
 # Beside `late`: how much likelier or less likely each is.
-_OTHERS = {"unresolved": 0.45, "reopened": 0.3, "handed_up": 1.1}
+_OTHERS = {"unresolved_28d": 0.45, "reopened_28d": 0.3, "handed_up_28d": 1.1}
 
 
 def full_store(folder: Path, *, cases: int = 60) -> Path:
@@ -96,13 +97,14 @@ def served(path: Path, **settings: object) -> Iterator[str]:
 def addresses(origin: str) -> dict[str, str]:
     """Every kind of page on a full store, with the path it is found at."""
     with httpx.Client(base_url=origin, timeout=120) as client:
+        return addresses_of(lambda path: client.get(path).raise_for_status().json())
 
-        def ids(path: str, key: str, **query: object) -> list[dict]:
-            return client.get(path, params=query).raise_for_status().json()[key]
 
-        ahead, passed = (ids("/v1/cases", "cases", deadline=side, limit=1)[0]["id"] for side in ("ahead", "passed"))
-        signals = ids("/v1/signals", "signals")
-        versions = {bool(item["aliases"]): item["version"] for item in ids("/v1/models", "models")}
+def addresses_of(json_at: Callable[[str], Any]) -> dict[str, str]:
+    """The same, from whatever gives the JSON at an address."""
+    ahead, passed = (json_at(f"/v1/cases?deadline={side}&limit=1")["cases"][0]["id"] for side in ("ahead", "passed"))
+    signals = json_at("/v1/signals")["signals"]
+    versions = {bool(item["aliases"]): item["version"] for item in json_at("/v1/models")["models"]}
     small = [signal["area"]["code"] == SMALL_AREA for signal in signals]
     return {
         "cases": "/cases",

@@ -132,7 +132,7 @@ def test_every_figure_of_the_list_is_that_of_its_twin(client, language):
     text = client.get(f"/cases?lang={language}").text
     twin = next(link["href"] for link in _Page(text).all("a") if link.get("type") == "application/json")
     cases = client.json(str(twin))["cases"]
-    items = text.split('<li class="case">')[1:]
+    items = text.split('<li class="case"')[1:]
     assert len(items) == len(cases) == 25
     for item, case in zip(items, cases, strict=True):
         assert f"/cases/{case['id']}" in item
@@ -151,7 +151,7 @@ def test_the_page_of_a_case_adds_up_as_its_twin_does(client):
     twin = client.json(f"/v1/cases/{case_id}")
     page = client.get(f"/cases/{case_id}").text
     table = re.search(r'<table class="reasons">.*?</table>', page, re.DOTALL).group()
-    cells = re.findall(r'<td class="num[^"]*">([^<]*)</td>', table)
+    cells = re.findall(r'<td class="num[^"]*"[^>]*>([^<]*)</td>', table)
     values = [float(cell.replace("−", "-").replace("±", "")) for cell in cells]
     assert values[0] == twin["base_points"]
     assert values[-1] == twin["total_points"]
@@ -160,7 +160,7 @@ def test_the_page_of_a_case_adds_up_as_its_twin_does(client):
 
 def test_the_areas_page_shows_the_figures_of_its_twin(client):
     """Each shown figure stands in the row of its area."""
-    rows = re.findall(r"<tr>.*?</tr>", client.get("/areas").text, re.DOTALL)[1:]
+    rows = re.findall(r"<tr\b.*?</tr>", client.get("/areas").text, re.DOTALL)[1:]
     areas = client.json("/v1/areas")["areas"]
     assert len(rows) == len(areas)
     for row, area in zip(rows, areas, strict=True):
@@ -228,12 +228,12 @@ def test_a_number_at_a_glance_is_what_its_link_shows(client, query):
     """Whoever follows "57 High" finds 57 cases, whatever was filtered before."""
     page = client.get(f"/cases?{query}").text
     glance = re.search(r'<ul class="tally".*?</ul>', page, re.DOTALL).group()
-    links = re.findall(r'<a href="([^"]+)"[^>]*><span class="count">([\d,]+)</span>', glance)
+    links = re.findall(r'<a [^>]*href="([^"]+)"[^>]*><span class="count">([\d,]+)</span>', glance)
     assert len(links) >= 4
     for address, count in links:
         if "order=due" in address:
             continue  # orders what is shown already
-        heading = re.search(r"<h1>\s*([\d,]+)", client.get(address.replace("&amp;", "&")).text).group(1)
+        heading = re.search(r"<h1[^>]*>\s*([\d,]+)", client.get(address.replace("&amp;", "&")).text).group(1)
         assert heading == count, address
 
 

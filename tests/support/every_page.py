@@ -1,0 +1,75 @@
+"""Every page of a full store with its JSON twin, asked without a socket."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any, Final
+
+from tests.support.page_store import addresses_of, full_store
+from tests.support.page_tree import Element, page_tree
+from tests.support.service_client import Client, client_of
+
+_PAGE: Final = {"accept": "text/html"}
+# Pages that show no data.
+_WITHOUT_TWIN: Final = frozenset({"sign-in", "error"})
+
+
+class Pages:
+    """The pages by name, in either language, and what their footers link as JSON."""
+
+    def __init__(self, client: Client) -> None:
+        self.client = client
+        self.paths = addresses_of(client.json)
+        self.minimum: int = client.json("/v1/areas")["minimum_cell"]
+        self._twins: dict[str, Any] = {}
+
+    @property
+    def with_twins(self) -> list[str]:
+        """The names of the pages that show data."""
+        return [name for name in self.paths if name not in _WITHOUT_TWIN]
+
+    def html(self, name: str, language: str) -> str:
+        """The page of that name."""
+        path = self.paths[name]
+        return self.page(f"{path}{'&' if '?' in path else '?'}lang={language}")
+
+    def page(self, address: str) -> str:
+        """The page at an address."""
+        return self.client.get(address, **_PAGE).text
+
+    def twin(self, name: str, language: str) -> Any:
+        """The JSON that the page of that name links to."""
+        path = self.paths[name]
+        return self.fetch(f"{path}{'&' if '?' in path else '?'}lang={language}")
+
+    def fetch(self, address: str) -> Any:
+        """The twin of the page at an address."""
+        if address not in self._twins:
+            self._twins[address] = self.client.json(twin_of(page_tree(self.page(address))))
+        return self._twins[address]
+
+
+def twin_of(page: Element) -> str:
+    """The address of a page's twin, from its footer.
+
+    Raises
+    ------
+    LookupError
+        If the page links to none.
+    """
+    for link in page.all("a"):
+        if link.attributes.get("type") == "application/json":
+            return link.attributes["href"]
+    raise LookupError("This page links to no JSON.")
+
+
+@contextmanager
+def every_page(folder: Path) -> Iterator[Pages]:
+    """The pages of a full store that is made in this folder."""
+    client = client_of(full_store(folder))
+    try:
+        yield Pages(client)
+    finally:
+        client.close()
