@@ -2,20 +2,27 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Sequence
+from functools import lru_cache
 
 import numpy as np
 import pandas as pd
 
-from models.plots.case_life import HEIGHT, WIDTH, CaseLifeWords, case_life
-from models.plots.theme import Theme, svg
+from models.plots import theme as house
+from models.plots.case_life import HEIGHT, WIDTH, CaseLifeWords, drawn_life, life_rows
+from models.plots.theme import Theme
 from service import display
 from service.case_life import Said
-from service.language import Words
+from service.case_story import pauses_of
+from service.language import LANGUAGES, Words, words_of
 from service.reads import CaseEvent, OpenCase, Snapshot
 
 # Room for the axes and for the labels of events above.
 SIZE = (WIDTH + 60, HEIGHT + 90)
+_NO_EVENTS = pd.DataFrame({"at": [], "label": []})
+# One drawing serves both themes.
+_drawn = lru_cache(maxsize=256)(drawn_life)
 
 
 def life_chart(
@@ -35,10 +42,25 @@ def life_chart(
             "label": [display.word(words, display.EVENTS, event.kind) for event in events],
         }
     )
-    told = CaseLifeWords(
+    stood = pd.DataFrame(pauses_of(events, snapshot.as_of), columns=["from", "to"], dtype="int64")
+    told = _words(words)
+    rows = life_rows(
+        risks, happened, time_zone=str(snapshot.time_zone), due_at=case.due_at, words=told, pauses=stood
+    )
+    return house.repainted(_drawn(json.dumps(rows), told), theme).encode()
+
+
+def warm() -> None:
+    """Make the drawing of every language, which takes about a second, before a reader waits for it."""
+    risks = pd.DataFrame({"landmark_at": [0, 86_400], "probability": 0.5, "lower": 0.4, "upper": 0.6})
+    for language in LANGUAGES:
+        told = _words(words_of(language))
+        drawn_life(json.dumps(life_rows(risks, _NO_EVENTS, time_zone="UTC", words=told)), told)
+
+
+def _words(words: Words) -> CaseLifeWords:
+    return CaseLifeWords(
         risk=words.gettext("Risk, of 100"),
         deadline=words.gettext("Deadline"),
         date_format="%-m月%-d日" if words.language == "zh" else "%-d %b",
     )
-    chart = case_life(risks, happened, time_zone=str(snapshot.time_zone), due_at=case.due_at, words=told)
-    return svg(chart, theme)
