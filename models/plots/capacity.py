@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import pandas as pd
 
-from models.plots.theme import BAND, INK, LOWERS, QUIET, RAISES, finished
+from models.plots.theme import BAND, EDGE, INK, LOWERS, QUIET, RAISES, finished
 
 if TYPE_CHECKING:
     import altair as alt
@@ -60,7 +60,11 @@ def capacity_chart(
     )
     band = base.mark_area(color=BAND, opacity=0.6).encode(x=x, y=alt.Y("low:Q"), y2="high:Q", detail="series:N")
     lines = base.mark_line(strokeWidth=2).encode(x=x, y=y, color=colour, strokeDash=dash)
-    layers = band + lines
+    ends = [
+        base.mark_line(color=EDGE, strokeWidth=1).encode(x=x, y=alt.Y(f"{end}:Q"), detail="series:N")
+        for end in ("low", "high")
+    ]
+    layers = band + ends[0] + ends[1] + lines
     if at is not None:
         mark = alt.Chart(pd.DataFrame({"share": [at], "text": [capacity]}))
         rule = mark.mark_rule(color=QUIET, strokeWidth=1.5, strokeDash=[2, 2]).encode(x=x)

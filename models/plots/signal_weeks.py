@@ -10,7 +10,7 @@ import numpy as np
 import pandas as pd
 
 from data.errors import UsageError
-from models.plots.theme import BAND, INK, LOWERS, QUIET, RAISES, RULE, finished
+from models.plots.theme import BAND, EDGE, INK, LOWERS, QUIET, RAISES, RULE, finished
 
 if TYPE_CHECKING:
     import altair as alt
@@ -110,8 +110,17 @@ def _layers(frame: pd.DataFrame, words: WeekWords, minimum: int, title: str) -> 
     x = alt.X("week:T", title=None, axis=axis, scale=alt.Scale(domain=_ends(rows), nice=False))
     y = alt.Y("observed:Q", title=words.count, scale=y_scale, axis=alt.Axis(tickCount=4, format="d"))
     legend = alt.Legend(title=None, orient="top", symbolOpacity=1)
-    gone = base.transform_filter("datum.state == 'not_recorded'").mark_rect(color=RULE, opacity=0.5)
+    gone = base.transform_filter("datum.state == 'not_recorded'").mark_rect(
+        color=RULE, fillOpacity=0.5, stroke=QUIET, strokeWidth=0.75
+    )
     band = base.transform_filter("isValid(datum.upper)").mark_rect(color=BAND)
+    # The band is a tint; what it says is where it ends.
+    ends = [
+        base.transform_filter("isValid(datum.upper)")
+        .mark_rule(color=EDGE)
+        .encode(x=x, x2="end:T", y=alt.Y(f"{end}:Q", scale=y_scale, title=words.count))
+        for end in ("lower", "upper")
+    ]
     box = base.transform_filter("datum.state == 'withheld'").mark_rect(
         filled=False, stroke=QUIET, strokeDash=[2, 2], strokeWidth=1
     )
@@ -122,6 +131,7 @@ def _layers(frame: pd.DataFrame, words: WeekWords, minimum: int, title: str) -> 
     layers: list[Any] = [
         gone.encode(x=x, x2="end:T"),
         band.encode(x=x, x2="end:T", y=alt.Y("lower:Q", scale=y_scale, title=words.count), y2="upper:Q"),
+        *ends,
         box.encode(x=x, x2="end:T", y=alt.Y("zero:Q", scale=y_scale, title=words.count), y2="box:Q"),
         base.mark_line(color=INK, strokeWidth=1).encode(x=_middle(x), y=y, detail="run:N"),
         points.encode(

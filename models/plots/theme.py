@@ -2,8 +2,9 @@
 
 Charts are made in the colours of a light page. For a dark one the drawing is repainted, colour by colour, so that one
 chart serves both. Every colour of a mark has at least 3:1 against its background in both, as WCAG 2.2 asks of marks,
-text has 4.5:1, and no two series differ by their hue alone. Tints (`BAND`, `RULE`) stand behind marks and carry no
-meaning of their own.
+text has 4.5:1, and no two series differ by their hue alone. Tints (`BAND`, `RULE`, `TINTS`) are too faint to be seen by
+everyone: what they mean has an edge, a hatching or a shape that is not. The colours that pages have too are those of
+their style sheets, name by name; a test compares them.
 """
 
 from __future__ import annotations
@@ -22,15 +23,18 @@ FONT: Final = "system-ui, 'Segoe UI', 'PingFang SC', 'Microsoft YaHei', 'Noto Sa
 FONT_SIZE: Final = 11
 
 INK: Final = "#1d2126"  # text, axes' figures, where something ends
-QUIET: Final = "#6b727a"  # what is usual, where something starts
+QUIET: Final = "#5b636c"  # what is usual, where something starts
 RAISES: Final = "#a3301c"  # makes a failure likelier; a deadline
-LOWERS: Final = "#2f6690"  # makes it less likely; the model
-OCHRE: Final = "#8f6400"
+LOWERS: Final = "#2a5f88"  # makes it less likely; the model
+OCHRE: Final = "#835400"
 GREEN: Final = "#2e7d4f"
 PURPLE: Final = "#7a4b94"
-BAND: Final = "#cfdfec"  # an interval, behind the line that it belongs to
+BAND: Final = "#cfdfec"  # an interval, behind the line that it belongs to; its ends are drawn in EDGE
+EDGE: Final = "#5f8bb0"  # where a band ends
 RULE: Final = "#c9c6bd"  # grid, connecting lines
-BACKGROUND: Final[dict[Theme, str]] = {"light": "#ffffff", "dark": "#14181d"}
+# Of a level, behind its hatching and inside its border.
+TINTS: Final = {"usual": "#e9eff4", "raised": "#fcf1da", "high": "#fbeae5"}
+BACKGROUND: Final[dict[Theme, str]] = {"light": "#ffffff", "dark": "#1b1f23"}
 
 # In this order for series that have no meaning of raising or lowering.
 SERIES: Final = (LOWERS, RAISES, OCHRE, GREEN, PURPLE, QUIET)
@@ -38,18 +42,22 @@ SERIES: Final = (LOWERS, RAISES, OCHRE, GREEN, PURPLE, QUIET)
 DASHES: Final[tuple[list[int], ...]] = ([1, 0], [6, 3], [2, 2], [8, 3, 2, 3], [4, 2], [1, 3])
 
 # From low to high, for a value on a scale: opaque steps, each with 3:1 against both neighbours' page.
-STEPS: Final = ("#2f6690", "#4f6f9c", "#7a6a97", "#97557a", "#a3301d")
+STEPS: Final = (LOWERS, "#4f6f9c", "#7a6a97", "#97557a", "#a3301d")
 
 DARK: Final[dict[str, str]] = {
     INK: "#e8e6e1",
-    QUIET: "#98a1aa",
+    QUIET: "#a4acb4",
     RAISES: "#ff9a85",
     LOWERS: "#8fbbdd",
-    OCHRE: "#e3bd62",
+    OCHRE: "#eec066",
     GREEN: "#86cfa2",
     PURPLE: "#d0a8ea",
     BAND: "#2b4256",
+    EDGE: "#6f9cc0",
     RULE: "#4a525a",
+    TINTS["usual"]: "#1f2931",
+    TINTS["raised"]: "#332916",
+    TINTS["high"]: "#38211d",
     STEPS[1]: "#a5aede",
     STEPS[2]: "#c4a3d6",
     STEPS[3]: "#e59bb8",

@@ -8,7 +8,7 @@ from typing import Any, Final
 import vl_convert
 from markupsafe import Markup, escape
 
-from models.plots.theme import BAND, INK, LOWERS, OCHRE, QUIET, RAISES, RULE
+from models.plots.theme import BAND, EDGE, INK, LOWERS, OCHRE, QUIET, RAISES, RULE
 
 # What is drawn in a colour of the theme is painted by a variable of the page.
 _PAINTS: Final[dict[str, str]] = {
@@ -18,6 +18,7 @@ _PAINTS: Final[dict[str, str]] = {
     LOWERS: "var(--lowers)",
     OCHRE: "var(--second)",
     BAND: "var(--band)",
+    EDGE: "var(--edge)",
     RULE: "var(--rule)",
 }
 _COLOURS: Final = re.compile("|".join(_PAINTS))

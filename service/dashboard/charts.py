@@ -35,19 +35,22 @@ _BAR: Final = (18, 30)
 _VALUE: Final = 52  # kept free on the right, so that no bar or joint runs through a figure
 REASONS_SHOWN: Final = 8
 
-FONT: Final = "system-ui, 'Segoe UI', 'PingFang SC', 'Microsoft YaHei', 'Noto Sans CJK SC', 'Noto Sans SC', sans-serif"
+
+def _paint(colour: str) -> dict[Theme, str]:
+    return {"light": colour, "dark": house.DARK[colour]}
+
 
 # Charts are drawn in these colours and repainted per theme, so that one drawing serves both. Each pair has
 # at least 3:1 against its background, as WCAG 2.2 asks of marks, and text 4.5:1.
 _PAINTS: Final[dict[str, dict[Theme, str]]] = {
-    "#000001": {"light": "#1d2126", "dark": "#e8e6e1"},  # text
-    "#000002": {"light": "#7b828a", "dark": "#8b949d"},  # where it starts, what is usual
-    "#000003": {"light": "#a3301c", "dark": "#ff9a85"},  # raises
-    "#000004": {"light": "#2f6690", "dark": "#8fbbdd"},  # lowers
-    "#000005": {"light": "#1d2126", "dark": "#e8e6e1"},  # where it ends
-    "#000006": {"light": "#c9c6bd", "dark": "#4a525a"},  # rules
+    "#000001": _paint(house.INK),  # text
+    "#000002": _paint(house.QUIET),  # where it starts, what is usual
+    "#000003": _paint(house.RAISES),
+    "#000004": _paint(house.LOWERS),
+    "#000005": _paint(house.INK),  # where it ends
+    "#000006": _paint(house.BAND),
 }
-TEXT, START, RAISES, LOWERS, TOTAL, RULE = _PAINTS
+TEXT, START, RAISES, LOWERS, TOTAL, BAND = _PAINTS
 
 
 def size_of(rows: int) -> tuple[int, int]:
@@ -184,7 +187,7 @@ def _waterfall_chart() -> dict[str, Any]:
 def _evidence_chart() -> dict[str, Any]:
     chart = alt.Chart(alt.InlineData(values=[]))
     middle = "(datum.bar_top + datum.bar_bottom) / 2"
-    ranges = chart.mark_rect(cornerRadius=2, color=RULE, stroke=START, strokeWidth=1).encode(
+    ranges = chart.mark_rect(cornerRadius=2, color=BAND, stroke=START, strokeWidth=1).encode(
         x=_x("from"), x2="to:Q", y=_y("bar_top"), y2="bar_bottom:Q"
     )
     usual = chart.mark_rule(color=START, strokeWidth=2).encode(x=_x("expected"), y=_y("bar_top"), y2="bar_bottom:Q")
@@ -220,7 +223,7 @@ def _labels(chart: alt.Chart) -> alt.LayerChart:
 def _spec(chart: alt.LayerChart) -> dict[str, Any]:
     chart = (
         chart.properties(width=WIDTH, height=_ROW, padding=_MARGIN, autosize=alt.AutoSizeParams(type="none"))
-        .configure(font=FONT, background="transparent")
+        .configure(font=house.FONT, background="transparent")
         .configure_view(stroke=None)
         .configure_text(baseline="alphabetic")
     )

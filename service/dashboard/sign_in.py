@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from typing import Annotated, Any, Final
-from urllib.parse import quote, urlencode
+from urllib.parse import parse_qs, quote, urlencode
 
 from fastapi import APIRouter, FastAPI, Query, Request, Response
 from fastapi.responses import HTMLResponse, RedirectResponse
@@ -47,7 +47,7 @@ class SignInQuery(LanguageQuery):
 def sign_in_page(request: Request, query: Annotated[SignInQuery, Query()], words: Spoken) -> Response:
     """The form; where nobody has to sign in, the pages."""
     if _settings(request).auth == "none":
-        return RedirectResponse(_local(query.next), status_code=303, headers=_NO_STORE)
+        return RedirectResponse(_onward(query), status_code=303, headers=_NO_STORE)
     return _form(request, words, query)
 
 
@@ -75,7 +75,7 @@ async def sign_in(request: Request, query: Annotated[SignInQuery, Query()], word
     except UnauthorisedError as error:
         attempts.failed(address)
         return _form(request, words, query, wrong=words.gettext(_WRONG), challenge=error.challenge)
-    answer = RedirectResponse(_local(query.next), status_code=303, headers=_NO_STORE)
+    answer = RedirectResponse(_onward(query), status_code=303, headers=_NO_STORE)
     sessions.begin(answer, settings, session)
     return answer
 
@@ -139,6 +139,15 @@ def _local(address: str | None) -> str:
     if address is None or not _LOCAL.fullmatch(address) or address.startswith((PATH, "/sign-out")):
         return "/"
     return address
+
+
+def _onward(query: SignInQuery) -> str:
+    """Where to go on, in the language of the form unless the address says one itself."""
+    address = _local(query.next)
+    path, _, asked = address.partition("?")
+    if query.lang is None or "#" in address or "lang" in parse_qs(asked):
+        return address
+    return f"{path}?{asked}&lang={query.lang}" if asked else f"{path}?lang={query.lang}"
 
 
 def _settings(request: Request) -> Settings:
