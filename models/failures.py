@@ -19,6 +19,8 @@ from data.errors import ModelError, UsageError
 from features.catalogue import CATALOGUE
 from features.risk_inputs import RiskInputs, possible
 from models.any_failure import AnyFailure
+from models.drift.material import FILE as MATERIAL
+from models.drift.material import Material
 from models.json_files import refuse_constant
 from models.remaining_time import DeadlineShape, Distribution, RemainingTime
 from models.risk_model import Explanation, RiskModel
@@ -61,6 +63,7 @@ class FailureModels:
     features : names of the catalogue, in order
     trained_before : seconds in UTC; no outcome known later went into the models
     card : how they were made, and what was left out why; plain values
+    material : what they learned from, in bins; None of versions that did not keep it, or where there was too little
     """
 
     risks: dict[str, RiskModel]
@@ -70,6 +73,7 @@ class FailureModels:
     remaining: RemainingTime | None = None
     shape: DeadlineShape | None = None
     card: dict[str, Any] = field(default_factory=dict)
+    material: Material | None = None
 
     @property
     def outcomes(self) -> tuple[str, ...]:
@@ -157,6 +161,8 @@ class FailureModels:
         files = {DESCRIPTION: json.dumps(description, indent=1, sort_keys=True, ensure_ascii=False).encode()}
         for name, model in self.risks.items():
             files |= {f"{name}/{file}": content for file, content in model.to_files().items()}
+        if self.material is not None:
+            files[MATERIAL] = self.material.to_file()
         if self.remaining is not None:
             files |= {f"{REMAINING}/{file}": content for file, content in self.remaining.to_files().items()}
         return files
@@ -203,6 +209,7 @@ class FailureModels:
             remaining=RemainingTime.from_files(_part(files, REMAINING)) if described["has_remaining"] else None,
             shape=None if described["shape"] is None else DeadlineShape.from_dict(described["shape"]),
             card=described["card"],
+            material=Material.from_file(files[MATERIAL]) if MATERIAL in files else None,
         )
 
     def _require_features(self, inputs: RiskInputs) -> None:

@@ -21,6 +21,7 @@ from threadpoolctl import threadpool_limits
 from data.errors import NotEnoughDataError
 from features.risk_inputs import CITY, EVIDENCE_BY, START, RiskInputs
 from models.any_failure import AnyFailure
+from models.drift.material import material_of
 from models.failures import FailureModels
 from models.history import History
 from models.remaining_time import DeadlineShape
@@ -175,7 +176,8 @@ def train(
         "label_trust": {name: one.grades for name, one in taught.items() if one.grades},
     }
     features = list(history.inputs.matrix.features.columns)
-    return FailureModels(risks, together, features, moment, remaining, shape, card)
+    models = FailureModels(risks, together, features, moment, remaining, shape, card)
+    return replace(models, material=material_of(history, models, cut=moment))
 
 
 def _fitted(lessons: list[Lesson], jobs: int, settings: dict[str, Any]) -> Iterator[RiskModel]:

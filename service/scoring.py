@@ -25,6 +25,7 @@ from models.learning import Progress
 from models.reasons import OVERDUE_REASONS, stored_reasons
 from models.registry import Registry
 from models.remaining_time import Distribution
+from service.drift import drift_rows
 from service.known import Known, standards_of
 from service.online.saved_index import About, save_index
 from service.past_cases import FILE as PAST_CASES
@@ -113,7 +114,8 @@ def score_open_cases(
     past = overdue(active)
     risks = pd.concat(_rows(models, version, inputs, told, past, known.as_of), ignore_index=True)
     progress("score", 2, 3)
-    store.write_risks(risks, as_of=known.as_of)
+    drift = drift_rows(store, models, version, known, inputs, {name: one.probability for name, one in told.items()})
+    store.write_risks(risks, as_of=known.as_of, drift=drift)
     store.write_remaining_times(remaining_rows(models, version, inputs, told, known.as_of), as_of=known.as_of)
     if index_folder is not None:
         counted = PastCases.count(known, time_zone=zone, trained_before=models.trained_before)
