@@ -135,12 +135,29 @@ class Places(_Room):
 class Results(_Room):
     """Risks, signals and pressure of a store, kept per as-of."""
 
-    def write_risks(self, risks: pd.DataFrame, *, as_of: int | None = None) -> None:
+    def write_risks(
+        self, risks: pd.DataFrame, *, as_of: int | None = None, drift: pd.DataFrame | None = None
+    ) -> None:
         """Store risks (columns of `data.tables.risk`) in place of those of the same as-of.
 
-        `as_of` is needed only to store that there are none.
+        `as_of` is needed only to store that there are none. `drift` (columns of `data.tables.model_drift`) is stored in
+        the same transaction, in place of that of the same as-of.
         """
-        self._replace(tables.risk, risks, as_of)
+        with self.writing() as connection:
+            self._put(connection, tables.risk, risks, as_of)
+            if drift is not None:
+                self._put(connection, tables.model_drift, drift, as_of)
+
+    def read_drift(self, model_version: str) -> pd.DataFrame:
+        """What the newest scoring by a version found of its drift; no rows where none did."""
+        row = tables.model_drift.c
+        with self.reading() as connection:
+            newest = select(func.max(row.as_of)).where(row.model_version == model_version).scalar_subquery()
+            frame = frame_of(
+                connection,
+                select(tables.model_drift).where(row.model_version == model_version, row.as_of == newest),
+            )
+        return frame.sort_values(["outcome", "measure"], ignore_index=True)
 
     def read_risks(self, as_of: int | None = None) -> pd.DataFrame:
         """The risks computed as of `as_of`; None: of the latest as-of that has any."""
@@ -178,13 +195,37 @@ class Results(_Room):
         """The pressure computed as of `as_of`; None: of the latest as-of that has any."""
         return self._read_as_of(tables.pressure, as_of, [tables.pressure], ["unit_kind", "unit"])
 
+    def add_board_counts(self, counts: pd.DataFrame) -> bool:
+        """Keep the counts of one block (columns of `data.tables.board_count`), unless some of its `as_of` are kept.
+
+        Returns whether they were new. What was published once is not counted anew: the difference would be published.
+        """
+        if counts.empty:
+            return False
+        board = tables.board_count
+        with self.writing() as connection:
+            kept = select(func.count()).where(board.c.as_of == int(counts["as_of"].iloc[0]))
+            if connection.execute(kept).scalar_one():
+                return False
+            insert_frame(connection, board, counts)
+        return True
+
+    def read_board_counts(self) -> pd.DataFrame:
+        """The counts of the newest block, sorted by area and category."""
+        board = tables.board_count
+        return self._read_as_of(board, None, [board], ["area", "category"])
+
     def _replace(self, table: Table, frame: pd.DataFrame, as_of: int | None) -> None:
+        with self.writing() as connection:
+            self._put(connection, table, frame, as_of)
+
+    @staticmethod
+    def _put(connection: Connection, table: Table, frame: pd.DataFrame, as_of: int | None) -> None:
         moments = {int(moment) for moment in frame["as_of"].unique()} if len(frame) else set()
         if as_of is not None:
             moments.add(int(as_of))
-        with self.writing() as connection:
-            connection.execute(delete(table).where(table.c.as_of.in_(moments)))
-            insert_frame(connection, table, frame)
+        connection.execute(delete(table).where(table.c.as_of.in_(moments)))
+        insert_frame(connection, table, frame)
 
     def _read_as_of(self, table: Table, as_of: int | None, asked: list[Table], order: list[str]) -> pd.DataFrame:
         with self.reading() as connection:
