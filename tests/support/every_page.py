@@ -7,6 +7,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, Final
 
+from data.store import Store
 from tests.support.page_store import addresses_of, full_store
 from tests.support.page_tree import Element, page_tree
 from tests.support.service_client import Client, client_of
@@ -19,8 +20,12 @@ _WITHOUT_TWIN: Final = frozenset({"sign-in", "error"})
 class Pages:
     """The pages by name, in either language, and what their footers link as JSON."""
 
-    def __init__(self, client: Client) -> None:
+    bare: Final = ("/areas", "/signals", "/models", "/cases", "/board", "/boundary", "/nowhere")
+
+    def __init__(self, client: Client, locked: Client, empty: Client) -> None:
         self.client = client
+        self._locked = locked
+        self._empty = empty
         self.paths = addresses_of(client.json)
         self.minimum: int = client.json("/v1/areas")["minimum_cell"]
         self._twins: dict[str, Any] = {}
@@ -31,9 +36,15 @@ class Pages:
         return [name for name in self.paths if name not in _WITHOUT_TWIN]
 
     def html(self, name: str, language: str) -> str:
-        """The page of that name."""
+        """The page of that name; that of the signing in is of a service that asks for it."""
         path = self.paths[name]
+        if name == "sign-in":
+            return self._locked.get(f"{path}?lang={language}", **_PAGE).text
         return self.page(f"{path}{'&' if '?' in path else '?'}lang={language}")
+
+    def bare_page(self, address: str) -> str:
+        """The page at an address of a service whose store is empty, in English."""
+        return self._empty.get(f"{address}?lang=en", **_PAGE).text
 
     def page(self, address: str) -> str:
         """The page at an address."""
@@ -67,9 +78,13 @@ def twin_of(page: Element) -> str:
 
 @contextmanager
 def every_page(folder: Path) -> Iterator[Pages]:
-    """The pages of a full store that is made in this folder."""
-    client = client_of(full_store(folder))
+    """The pages of a full store that is made in this folder, and of an empty one."""
+    path, empty = full_store(folder), folder / "empty.db"
+    with Store.open(str(empty), create=True):
+        pass
+    clients = client_of(path), client_of(path, auth="required"), client_of(empty)
     try:
-        yield Pages(client)
+        yield Pages(*clients)
     finally:
-        client.close()
+        for client in clients:
+            client.close()
