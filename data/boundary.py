@@ -156,6 +156,9 @@ _FORBIDDEN: Final[dict[str, tuple[frozenset[str], tuple[str, ...]]]] = {
     ),
 }
 
+# What no name may be about, as `Violation.reason` says it, with how many words stand for each.
+FORBIDDEN_KINDS: Final = {reason: len(english) + len(chinese) for reason, (english, chinese) in _FORBIDDEN.items()}
+
 # Words that contain a forbidden one but mean the service's own time or machinery.
 _ALLOWED_NAMES: Final = frozenset({"household_waste"})
 

@@ -3,7 +3,8 @@
 A case that has waited five days is compared with cases that had waited five days as well: those answered sooner tell
 nothing about it any more. Each past case is therefore looked at again at each of `WAITED` days after its opening, as it
 stood then (its type, its office, whether it was open), and counts there once what became of it is known. The future
-has no say: an outcome counts when it had matured strictly before the as-of, and only of cases that were followed as far.
+has no say: an outcome counts when it had matured strictly before the as-of, and only of cases that were followed so
+far.
 
 What is told of it is coarse on purpose. Counts under ten are never told, neither of the failed nor of the others, and
 all others to the nearest five, so that one case more or less in tomorrow's answer gives no case away.

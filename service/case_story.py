@@ -133,7 +133,8 @@ def sentences(telling: Telling, step: Step) -> list[str]:
         if step.stands_still:
             told.append(words.gettext("The clock has stood still since: %(span)s so far.", span=stood))
         else:
-            told.append(words.gettext("The clock stood still for %(span)s, until %(moment)s.", span=stood, moment=until))
+            stopped = {"span": stood, "moment": until}
+            told.append(words.gettext("The clock stood still for %(span)s, until %(moment)s.", **stopped))
     if step.event.known_at - step.event.at > _DAY:
         known = display.moment(words, step.event.known_at, zone)
         told.append(words.gettext("known here from %(moment)s", moment=known))

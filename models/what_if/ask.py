@@ -133,8 +133,12 @@ def what_ifs(
     outcomes: Sequence[str] | None = None,
     office: str | None = None,
     by: int | None = None,
+    office_name: Text | None = None,
 ) -> tuple[WhatIf, ...]:
-    """The same for several outcomes at once (None: all that the models tell, any failure last), in their order."""
+    """The same for several outcomes at once (None: all that the models tell, any failure last), in their order.
+
+    `office_name` is what the office is called, in Chinese and English; None: by its code.
+    """
     names = (*models.outcomes, ANY) if outcomes is None else tuple(outcomes)
     asked = _checked(models, world, action, names, office, by)
     now = world.now(case_id)
@@ -144,7 +148,9 @@ def what_ifs(
         after = world.after(case_id, asked.kind, at=world.as_of if by is None else by, office=office)
         frame = pd.concat([now, after], ignore_index=True)
     told = models.tell(world.inputs(frame), level=LEVEL)
-    return tuple(_one(_Asked(asked, name, office, by, refusal), world, support, frame, told[name]) for name in names)
+    called = office_name or (office or "", office or "")
+    questions = (_Asked(asked, name, office, called, by, refusal) for name in names)
+    return tuple(_one(question, world, support, frame, told[question.outcome]) for question in questions)
 
 
 @dataclass(frozen=True, slots=True)
@@ -154,6 +160,7 @@ class _Asked:
     action: Action
     outcome: str
     office: str | None
+    office_name: Text
     by: int | None
     refusal: Text | None
 
@@ -164,7 +171,7 @@ def _one(asked: _Asked, world: World, support: Seen, frame: pd.DataFrame, told: 
     risks = _risks(frame, outcome, told)
     failed_already = outcome == ANY and _is_overdue(frame)
     before = 1.0 if failed_already else risks[0][0]
-    question = _Question(asked.action, outcome, asked.office, by, world.time_zone, before)
+    question = _Question(asked.action, outcome, asked.office_name, by, world.time_zone, before)
     if asked.refusal is not None or failed_already:
         return question.refused(asked.refusal or _FAILED_ALREADY)
     after = frame.tail(1).reset_index(drop=True)
@@ -249,7 +256,7 @@ class _Question:
 
     action: Action
     outcome: str
-    office: str | None
+    office: Text
     by: int | None
     time_zone: str
     before: float
@@ -269,10 +276,10 @@ class _Question:
         late = at > due_at
         due = self._moment(due_at)
         zh, en = (
-            (f"已在期限（{due[0]}）之后，仍算超期。", f"that is after its deadline, {due[1]}: it would still be late.")
+            (f"已在时限（{due[0]}）之后，仍算超期。", f"that is after its deadline, {due[1]}: it would still be late.")
             if late
             else (
-                f"在期限（{due[0]}）之前，不算超期。",
+                f"在时限（{due[0]}）之前，不算超期。",
                 f"that is within its deadline, {due[1]}: it would not be late.",
             )
         )
@@ -318,10 +325,9 @@ class _Question:
 
     def _if(self) -> Text:
         moment = ("", "") if self.by is None else self._moment(self.by)
-        office = self.office or ""
         return (
-            self.action.if_zh.format(office=office, moment=moment[0]),
-            self.action.if_en.format(office=office, moment=moment[1]),
+            self.action.if_zh.format(office=self.office[0], moment=moment[0]),
+            self.action.if_en.format(office=self.office[1], moment=moment[1]),
         )
 
     def _moment(self, at: int) -> Text:

@@ -85,7 +85,8 @@ class SupportCounts:
         """
         try:
             counts: dict[str, dict[Point, tuple[int, int, int]]] = {name: {} for name in plain["outcomes"]}
-            for outcome, scope, value, place, kind, office, *numbers in zip(*(plain[name] for name in _ROW), strict=True):
+            rows = zip(*(plain[name] for name in _ROW), strict=True)
+            for outcome, scope, value, place, kind, office, *numbers in rows:
                 done, failed, others = (int(number) for number in numbers)
                 counts[outcome][(scope, value, int(place), kind, office)] = (done, failed, others)
         except (KeyError, TypeError, ValueError) as error:

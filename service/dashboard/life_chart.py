@@ -44,9 +44,7 @@ def life_chart(
     )
     stood = pd.DataFrame(pauses_of(events, snapshot.as_of), columns=["from", "to"], dtype="int64")
     told = _words(words)
-    rows = life_rows(
-        risks, happened, time_zone=str(snapshot.time_zone), due_at=case.due_at, words=told, pauses=stood
-    )
+    rows = life_rows(risks, happened, time_zone=str(snapshot.time_zone), due_at=case.due_at, words=told, pauses=stood)
     return house.repainted(_drawn(json.dumps(rows), told), theme).encode()
 
 
