@@ -135,9 +135,7 @@ class Places(_Room):
 class Results(_Room):
     """Risks, signals and pressure of a store, kept per as-of."""
 
-    def write_risks(
-        self, risks: pd.DataFrame, *, as_of: int | None = None, drift: pd.DataFrame | None = None
-    ) -> None:
+    def write_risks(self, risks: pd.DataFrame, *, as_of: int | None = None, drift: pd.DataFrame | None = None) -> None:
         """Store risks (columns of `data.tables.risk`) in place of those of the same as-of.
 
         `as_of` is needed only to store that there are none. `drift` (columns of `data.tables.model_drift`) is stored in

@@ -95,10 +95,7 @@ def _earlier(store: Store, version: str, before: int) -> pd.DataFrame:
     """What earlier scorings by a version told: `case_id`, `outcome`, `as_of`, `probability`."""
     row = tables.risk.c
     moments = (
-        select(row.as_of)
-        .where(row.model_version == version, row.as_of < before)
-        .distinct()
-        .order_by(row.as_of.desc())
+        select(row.as_of).where(row.model_version == version, row.as_of < before).distinct().order_by(row.as_of.desc())
     )
     with store.reading() as connection:
         found = list(connection.scalars(moments))
@@ -121,9 +118,7 @@ def _matured(earlier: pd.DataFrame, known: Known, outcomes: Iterable[str]) -> pd
         marks = marks[marks["case_id"].isin(told["case_id"])].reset_index(drop=True)
         if marks.empty or not names:
             continue
-        found = outcomes_at(
-            known.events, marks, as_of=known.as_of, observed_until=known.observed_until, names=names
-        )
+        found = outcomes_at(known.events, marks, as_of=known.as_of, observed_until=known.observed_until, names=names)
         for column in set(outcomes) & set(found):
             one = found[column]
             came = np.where(one.known_before(known.as_of) & one.eligible, one.value, np.nan)
@@ -138,9 +133,10 @@ def read_drift(store: Store, version: str) -> Drift | None:
     frame = store.read_drift(version)
     if frame.empty:
         return None
-    rows = frame.astype("object").where(frame.notna(), None).to_dict("records")
-    told, gaps = ({one["outcome"]: one for one in rows if one["measure"] == name} for name in (TOLD, GAP))
-    moves = [(one["outcome"], _move(one)) for one in rows if one["measure"] not in (TOLD, GAP)]
+    plain = frame.astype("object").where(frame.notna(), None)
+    rows = [dict(zip(_COLUMNS, values, strict=True)) for values in plain[[*_COLUMNS]].itertuples(index=False)]
+    told, gaps = ({str(one["outcome"]): one for one in rows if one["measure"] == name} for name in (TOLD, GAP))
+    moves = [(str(one["outcome"]), _move(one)) for one in rows if one["measure"] not in (TOLD, GAP)]
     inputs = [move for outcome, move in moves if outcome == INPUTS]
     return Drift(
         int(frame["as_of"].iloc[0]),

@@ -7,6 +7,8 @@ from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, StringConstraints
 
+from service.gate_payloads import GateShown
+
 # Why, as a code: words about people have no place in a history that is kept.
 Slug = Annotated[str, StringConstraints(pattern=r"^[a-z0-9][a-z0-9-]{0,39}$")]
 ModelName = Annotated[str, StringConstraints(pattern=r"^[a-z][a-z0-9_]{0,47}$")]
@@ -94,6 +96,17 @@ class ModelDetail(ModelItem):
                         "columns": {"added": [], "removed": []},
                         "lineage": {"trained_before": [1769904000, 1772323200]},
                     },
+                    "gates": [
+                        {
+                            "name": "calibration",
+                            "words": "Its risks mean what they say: a calibration error of 0.05 at most",
+                            "passed": True,
+                            "figure": 0.0141,
+                            "limit": 0.05,
+                            "outcome": "late",
+                        }
+                    ],
+                    "judged": None,
                 }
             ]
         }
@@ -103,6 +116,11 @@ class ModelDetail(ModelItem):
     lineage: dict[str, Any] = Field(description="Data, contracts, code, libraries, seeds and parameters it is made of.")
     columns: list[str] = Field(description="Every column that it learned from.")
     comparison: ModelComparison | None = Field(description="Null for the champion itself, and where there is none.")
+    gates: list[GateShown] = Field(description="What must hold before it takes the place of the version in use.")
+    judged: dict[str, Any] | None = Field(
+        description="How it did on later cases, beside the version that was in use: figures with intervals, curves and "
+        "differences of each outcome. Null where it was not judged."
+    )
 
 
 class _Asked(BaseModel):
@@ -118,6 +136,9 @@ class Promotion(_Asked):
 
     alias: Alias = Field(default="champion", description="In use, next in line, or scored beside and not shown.")
     reason: Slug | None = Field(default=None, description="Why, as a short code of letters, digits and hyphens.")
+    override: Slug | None = Field(
+        default=None, description="Why gates that are not passed are gone over, as such a code; administrators only."
+    )
 
 
 class Rollback(_Asked):

@@ -19,6 +19,8 @@ from models.registry.compare import compare
 from models.registry.names import is_version, model_name_of
 from models.wording import OUTCOMES
 from service.etags import Answer
+from service.gate_payloads import gates_shown
+from service.gating import gates_of
 from service.language import marked
 from service.model_payloads import (
     ChangedColumns,
@@ -106,7 +108,15 @@ class ModelRecord:
             lineage={name: value for name, value in lineage.items() if name != "features"},
             columns=list(stored.columns()),
             comparison=self._beside_champion(stored, aliases),
+            gates=gates_shown(gates_of(self.registry, version)),
+            judged=self._judged(version),
         )
+
+    def _judged(self, version: str) -> dict[str, Any] | None:
+        try:
+            return self.registry.judged(version)
+        except (HeedError, OSError):
+            return None
 
     def load(self, version: str) -> StoredModel:
         """A version with its hashes checked. Raises as `detail` does."""

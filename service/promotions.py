@@ -31,6 +31,7 @@ from models.registry import CHAMPION, Registry
 from models.registry.aliases import PREVIOUS, Aliases
 from models.registry.names import model_name_of
 from service.boundary import check
+from service.gating import require_gates
 from service.idempotency import writing
 from service.identity import Identity
 from service.language import marked
@@ -56,12 +57,17 @@ class Wish:
     alias: Alias
     before: str | None
     reason: str | None
+    override: str | None = None
 
     @classmethod
-    def promotion(cls, aliases: Aliases, version: str, alias: Alias, reason: str | None) -> Wish:
-        """A version that is there, in place of what has the alias in `aliases`."""
+    def promotion(
+        cls, aliases: Aliases, version: str, alias: Alias, reason: str | None, override: str | None = None
+    ) -> Wish:
+        """A version that is there, in place of what has the alias in `aliases`; `override` is why closed gates are gone
+        over.
+        """
         model = str(model_name_of(version))
-        return cls("model.promote", model, version, alias, aliases.get(model, {}).get(alias), reason)
+        return cls("model.promote", model, version, alias, aliases.get(model, {}).get(alias), reason, override)
 
     @classmethod
     def rollback(cls, aliases: Aliases, model: str, reason: str | None) -> Wish:
@@ -96,6 +102,7 @@ class Changing:
         self._wish: Wish | None = None
         self._begun = 0
         self._is_made = False
+        self._gone_over: list[str] = []
 
     def begin(self, decide: Callable[[], Wish]) -> None:
         """Tell the trail what is about to be done; unless this very call has been begun and made before.
@@ -107,6 +114,7 @@ class Changing:
             self._begun, self._wish, self._is_made = *known, True
             return
         self._wish = decide()
+        self._ask_gates(self._wish)
         refuse(check())
         with writing(self._store) as connection:
             self._tell(connection, "begun", {"request": self._asked} if self._asked else {})
@@ -134,6 +142,11 @@ class Changing:
             with writing(self._store) as connection:
                 self._tell(connection, "refused", {"begun": self._begun})
 
+    def _ask_gates(self, wish: Wish) -> None:
+        """A version takes the champion's place through its gates; the one before goes back without."""
+        if wish.action == "model.promote" and wish.alias == CHAMPION:
+            self._gone_over = require_gates(self._registry, wish.version, wish.before, wish.override, self._identity)
+
     def _wished(self) -> Wish:
         if self._wish is None:
             raise ValueError("Expected a change that was begun.")
@@ -158,6 +171,8 @@ class Changing:
     def _tell(self, connection: Connection, stage: str, more: dict[str, Any]) -> None:
         wish, asker = self._wished(), self._identity
         detail = {"stage": stage, "alias": wish.alias, "before": wish.before, "reason": wish.reason, **more}
+        if self._gone_over:
+            detail |= {"override": wish.override, "gates": self._gone_over}
         append(connection, [Act(asker.actor, asker.role.value, wish.action, wish.version, detail)])
 
     def _made_before(self) -> tuple[int, Wish] | None:

@@ -1,10 +1,10 @@
 """How far two sets of values are apart: the population stability index, with what chance alone makes of it.
 
-The index is the sum over bins of (p - q) ln(p / q), the symmetric Kullback-Leibler distance of the shares p of today and
-q of before. By custom under 0.1 is stable and from 0.25 has moved much; but of few values the index is large without
-any change. With no change it is about (1/n + 1/m) times a chi-squared of one degree less than there are bins (Yurdakul
-and Naranjo 2020, Journal of Risk Model Validation 14:89), so its mean is taken off before the customary limits are
-asked, and nothing is called moved that chance explains.
+The index is the sum over bins of (p - q) ln(p / q), the symmetric Kullback-Leibler distance of the shares p of today
+and q of before. By custom under 0.1 is stable and from 0.25 has moved much; but of few values the index is large
+without any change. With no change it is about (1/n + 1/m) times a chi-squared of one degree less than there are bins
+(Yurdakul and Naranjo 2020, Journal of Risk Model Validation 14:89), so its mean is taken off before the customary
+limits are asked, and nothing is called moved that chance explains.
 """
 
 from __future__ import annotations

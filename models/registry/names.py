@@ -11,12 +11,14 @@ from models.registry.files import LARGEST_FILE
 
 MANIFEST: Final = "manifest.json"
 SIGNATURES: Final = "signatures.json"
+# How a version did beside the champion, see `models.registry.additions`.
+JUDGED: Final = "judged.json"
 # What describes a whole: a bundle, or a single model. A card may also stand alone.
 BUNDLE: Final = "bundle.json"
 SINGLE: Final = "model.json"
 CARD: Final = "card.json"
 # What the registry itself puts beside the files of a model.
-OWN_FILES: Final = frozenset({MANIFEST, SIGNATURES})
+OWN_FILES: Final = frozenset({MANIFEST, SIGNATURES, JUDGED})
 
 MODEL_NAME: Final = re.compile(r"[a-z][a-z0-9_]{0,47}")
 VERSION: Final = re.compile(rf"(?P<name>{MODEL_NAME.pattern})-(?P<hash>[0-9a-f]{{12}})")

@@ -5,10 +5,11 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
-from typing import Final
+from typing import Any, Final
 
 from data.boundary import refuse
 from data.errors import ModelError, UsageError
+from models.registry.additions import read_judged, write_judged
 from models.registry.aliases import ALIASES, CHALLENGER, CHAMPION, PREVIOUS, SHADOW, Aliases, AliasFile, Entry
 from models.registry.files import replace_synced
 from models.registry.manifest import checked_files, manifest_in, manifest_of, version_of
@@ -215,6 +216,34 @@ class Registry:
             replace_synced(target / SIGNATURES, signed(version, manifest, key, signatures_of(target)))
             self._alias_file.note(Entry(self._now(), "signed", str(model_name_of(version)), version))
         return fingerprint_of(key)
+
+    def keep_judged(self, version: str, told: Mapping[str, Any]) -> None:
+        """Keep how a version did (`models.judging`), in place of what was kept of it; its hashes are checked first.
+
+        Raises
+        ------
+        UsageError, ModelError
+            If there is no such version, it is damaged, or what is to be kept is none.
+        """
+        target = self._stored.path(version)
+        checked_files(target, manifest_in(target))
+        with self._stored.writing():
+            write_judged(target, told)
+
+    def judged(self, version: str) -> dict[str, Any] | None:
+        """How a version did, as it was kept; None where it was not judged.
+
+        Raises
+        ------
+        UsageError, ModelError
+            If there is no such version, or what was kept is damaged.
+        """
+        return read_judged(self._stored.path(version))
+
+    @property
+    def asks_for_signatures(self) -> bool:
+        """Whether versions have to be signed by a trusted key."""
+        return self._trusted_folder is not None
 
     # ---- keeping house ----
 

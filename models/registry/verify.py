@@ -41,6 +41,7 @@ def _version(registry: Registry, name: str) -> Verified:
         return Verified(name, f"{name}/{MANIFEST}: missing. Restore the folder from a backup, or train again.")
     try:
         stored = registry.load(name)
+        registry.judged(name)
     except HeedError as error:
         return Verified(name, str(error))
     listed = {*stored.files, *OWN_FILES}

@@ -103,8 +103,8 @@ def sliced(
         return _slice(judge, rows.groups[places], probability[places], name, together)
 
     found = []
-    for dimension, code, names in _dimensions(rows):
-        counts = _counts(rows, code, len(names))
+    for dimension, code, names in dimensions(rows):
+        counts = value_counts(rows, code, len(names))
         together = pooled_values(counts)
         alone = [value for value in range(len(names)) if value not in together]
         told = tuple(slice_of(np.flatnonzero(code == value), names[value], 1) for value in alone)
@@ -141,7 +141,7 @@ def _enough(counts: Int64s) -> bool:
     return bool((counts >= MINIMUM).all())
 
 
-def _dimensions(rows: Rows) -> Iterator[tuple[str, Int64s, list[str | None]]]:
+def dimensions(rows: Rows) -> Iterator[tuple[str, Int64s, list[str | None]]]:
     """Each dimension with two values or more: the code of each row, and the names of the codes in their order."""
     local = pd.to_datetime(pd.Series(rows.at), unit="s", utc=True).dt.tz_convert(rows.time_zone)
     columns = {name: rows.keys[name] for name in KEYS if name in rows.keys}
@@ -160,7 +160,7 @@ def _dimensions(rows: Rows) -> Iterator[tuple[str, Int64s, list[str | None]]]:
             yield dimension, rank[code], told
 
 
-def _counts(rows: Rows, code: Int64s, size: int) -> Int64s:
+def value_counts(rows: Rows, code: Int64s, size: int) -> Int64s:
     """Cases, failed cases and other cases of every value, (size, 3); a case with two values counts under both."""
     cases = pd.DataFrame({"code": code, "group": rows.groups, "failed": rows.y}).groupby(["code", "group"])["failed"]
     worst = cases.max()

@@ -27,6 +27,7 @@ from service.cli import (  # noqa: F401
     jobs,
     keys,
     models,
+    models_gates,
     places,
     retain,
     scoring,

@@ -18,7 +18,7 @@ def tell_list(rows: Sequence[Mapping[str, Any]]) -> None:
         out.print("No models yet. Make one with `heed train`.")
         return
     lines = ((row["version"], ", ".join(row["aliases"]) or "–", row["saved_at"], _state(row)) for row in rows)
-    _print(("version", "in use as", "saved", "state"), lines)
+    print_table(("version", "in use as", "saved", "state"), lines)
 
 
 def _state(row: Mapping[str, Any]) -> str:
@@ -37,7 +37,7 @@ def tell_model(result: Mapping[str, Any]) -> None:
     if result["why_not"] is not None:
         out.print(f"Cannot be used here. {result['why_not']}")
     facts = [*_lines(_readable(lineage)), *_lines(card)]
-    _print(("", ""), facts)
+    print_table(("", ""), facts)
     out.print(f"{len(result['columns'])} columns: {', '.join(result['columns'])}")
 
 
@@ -55,7 +55,7 @@ def tell_comparison(result: Mapping[str, Any]) -> None:
     for title in ("figures", "settings", "lineage"):
         pairs = result[title]
         if pairs:
-            _print((title, one, other), ((name, _told(a), _told(b)) for name, (a, b) in pairs.items()))
+            print_table((title, one, other), ((name, _told(a), _told(b)) for name, (a, b) in pairs.items()))
         else:
             out.print(f"No {title} that could be compared." if title == "figures" else f"The {title} are the same.")
     for what, names in result["features"].items():
@@ -68,7 +68,7 @@ def tell_verified(rows: Sequence[Mapping[str, Any]]) -> None:
         out.print("No models yet. Make one with `heed train`.")
         return
     lines = ((row["name"], row["problem"] or "whole", row["signed_by"] or "–") for row in rows)
-    _print(("checked", "found", "signed by"), lines)
+    print_table(("checked", "found", "signed by"), lines)
 
 
 def tell_history(rows: Sequence[Mapping[str, Any]]) -> None:
@@ -77,10 +77,10 @@ def tell_history(rows: Sequence[Mapping[str, Any]]) -> None:
         out.print("Nothing has happened yet. Make a model with `heed train`.")
         return
     names = ("when", "action", "version", "alias", "before", "reason")
-    _print(names, ([_told(row[name]) for name in names] for row in rows))
+    print_table(names, ([_told(row[name]) for name in names] for row in rows))
 
 
-def _print(names: Sequence[str], lines: Iterable[Sequence[str]]) -> None:
+def print_table(names: Sequence[str], lines: Iterable[Sequence[str]]) -> None:
     """A table: fitted to a terminal, and a line for each row in a pipe, where nothing should be cut or folded."""
     rows = [tuple(line) for line in lines]
     if out.is_terminal:

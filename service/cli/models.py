@@ -16,7 +16,8 @@ from models.registry.names import model_name_of
 from models.registry.signature import make_pair, signing_key_from_environment
 from models.registry.verify import verify as verify_all
 from service.boundary import check
-from service.cli._app import Json, app, emit, open_registry, out, shown
+from service.cli._app import Json, app, emit, open_registry, open_store, out, shown
+from service.cli._gates import checked_gates, record_override
 from service.cli._models_shown import tell_comparison, tell_history, tell_list, tell_model, tell_verified
 
 group = typer.Typer(
@@ -33,6 +34,10 @@ Reason = Annotated[str, typer.Option("--reason", metavar="TEXT", help="Why, for 
 SignWith = Annotated[
     Path | None,
     typer.Option("--sign-with", metavar="KEY", help="Private key; else the one HEED_MODEL_SIGNING_KEY names."),
+]
+Override = Annotated[
+    str | None,
+    typer.Option("--override", metavar="CODE", help="Why gates that are not passed are gone over, as a short code."),
 ]
 Expect = Annotated[
     str | None,
@@ -63,7 +68,7 @@ def show(version: Version, as_json: Json = False) -> None:
     Example: heed --store heed.db models show failures:champion
     """
     registry = open_registry()
-    stored = registry.load(_resolved(registry, version))
+    stored = registry.load(resolved(registry, version))
     result = {
         **_row(registry, stored.version),
         "parts": [part for part in stored.parts if part],
@@ -86,7 +91,7 @@ def compare(version: Version, other: Version, as_json: Json = False) -> None:
     Example: heed --store heed.db models compare failures:champion failures:challenger
     """
     registry = open_registry()
-    one, two = (registry.load(_resolved(registry, name)) for name in (version, other))
+    one, two = (registry.load(resolved(registry, name)) for name in (version, other))
     result = compare_versions(one, two)
     if as_json:
         emit(result)
@@ -100,16 +105,25 @@ def promote(
     alias: Annotated[str, typer.Option("--as", metavar="ALIAS", help=f"One of {', '.join(ALIASES)}.")] = CHAMPION,
     expect: Expect = None,
     reason: Reason = "",
+    override: Override = None,
     as_json: Json = False,
 ) -> None:
     """Put a version to use; hashes, signature and boundary are checked first. Exit code 3 if the boundary refuses it.
 
+    To take the place of the version in use it has to pass its gates (`heed models gates`), which a judgement on later
+    cases opens (`heed models judge`). `--override CODE` goes over them, and the audit trail tells so.
+
     Example: heed --store heed.db models promote failures-4f0c9a1b2d3e --expect failures-0a1b2c3d4e5f
     """
     registry = open_registry()
-    chosen = _resolved(registry, version)
+    chosen = resolved(registry, version)
     refuse(check())
     name = str(model_name_of(chosen))
+    gone_over = checked_gates(registry, chosen, override) if alias == CHAMPION else []
+    before = registry.champion(name) if alias == CHAMPION else registry.alias(name, alias)
+    if gone_over:
+        with open_store() as store:
+            record_override(store, chosen, before, str(override), gone_over)
     before = registry.promote(name, chosen, alias=alias, expected=_expected(expect), reason=reason)
     _tell_change({"model": name, "version": chosen, "alias": alias, "before": before}, as_json=as_json)
 
@@ -179,7 +193,7 @@ def sign(version: Version, sign_with: SignWith = None, as_json: Json = False) ->
     key = sign_with or signing_key_from_environment()
     if key is None:
         raise UsageError("Expected a private key: give it with --sign-with KEY. Make one with `heed models keygen`.")
-    chosen = _resolved(registry, version)
+    chosen = resolved(registry, version)
     signer = registry.sign(chosen, key)
     if as_json:
         emit({"version": chosen, "signed_by": signer})
@@ -250,7 +264,7 @@ def _why_not(stored: StoredModel) -> str | None:
     return None
 
 
-def _resolved(registry: Registry, text: str) -> str:
+def resolved(registry: Registry, text: str) -> str:
     """A version as it was given, or the one that `MODEL:ALIAS` stands for."""
     name, colon, alias = text.rpartition(":")
     if not colon:

@@ -10,7 +10,10 @@ from rich.table import Table
 
 from features.outcomes import LANDMARK_OUTCOMES
 from models.failures import FailureModels
+from models.gates import Gate
 from service.cli._app import Json, app, emit, open_registry, open_store, out, past_moment, progress, shown
+from service.cli._gates import go_over_gates
+from service.gating import closed_words, put_to_use
 from service.training import history_of, train_models
 
 
@@ -26,6 +29,10 @@ def train(
         str | None, typer.Option("--as-of", metavar="MOMENT", help="Use only what was known before.")
     ] = None,
     promote: Annotated[bool, typer.Option("--promote/--no-promote", help="Put the new models to use.")] = True,
+    override: Annotated[
+        str | None,
+        typer.Option("--override", metavar="CODE", help="Put them to use whatever their gates say; why, as a code."),
+    ] = None,
     sign_with: Annotated[
         Path | None, typer.Option("--sign-with", metavar="KEY", help="Private key; see `heed models keygen`.")
     ] = None,
@@ -34,7 +41,9 @@ def train(
 ) -> None:
     """Train the risk models of all failures, save them and put them to use.
 
-    An outcome that the imported sources don't tell of, or of too few cases, gets no model; the answer says why.
+    Beside models that are in use already they are judged first, on later cases, and put to use only if they pass their
+    gates; else they are next in line. An outcome that the imported sources don't tell of, or of too few cases, gets no
+    model; the answer says why.
 
     Example: heed --store heed.db train
     """
@@ -43,13 +52,23 @@ def train(
         step("features", 0, 1)
         history = history_of(store, as_of=cut, outcomes=outcome or LANDMARK_OUTCOMES)
         step("features", 1, 1)
+        registry = open_registry()
         version, models = train_models(
-            store, open_registry(), history, promote=promote, sign_with=sign_with, jobs=jobs, progress=step
+            store, registry, history, promote=False, sign_with=sign_with, jobs=jobs, progress=step
         )
+        closed: list[Gate] = []
+        if promote and override is not None:
+            go_over_gates(store, registry, version, override)
+        elif promote:
+            closed = put_to_use(store, registry, version, history, step)
+    promoted = promote and not closed
     if as_json:
-        emit(_plain(version, models, promoted=promote))
-    else:
-        _tell(version, models, promoted=promote)
+        emit({**_plain(version, models, promoted=promoted), "gates": [gate.as_dict() for gate in closed]})
+        return
+    _tell(version, models, promoted=promoted)
+    if closed:
+        out.print(f"Next in line, and not in use: gates not passed: {closed_words(closed)}.", highlight=False)
+        out.print(f"Look at `heed models gates {version}`, or promote it with --override CODE.", highlight=False)
 
 
 def _plain(version: str, models: FailureModels, *, promoted: bool) -> dict[str, Any]:

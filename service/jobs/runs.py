@@ -39,6 +39,7 @@ from service.language import marked
 from service.settings import Settings
 
 if TYPE_CHECKING:
+    from models.history import History
     from models.registry import Registry
 
 _NOT_SYNCABLE: Final = marked(
@@ -172,6 +173,8 @@ def train(work: Work) -> Outcome:
     work.progress("features", 1, 1)
     version, models = train_models(store, registry, history, promote=False, progress=work.progress)
 
+    closed = closed_gates(store, registry, version, history, work) if asked.promote else []
+
     def promoted(_connection: Any) -> dict[str, Any]:
         return {"promoted": promote_once(registry, FAILURES, version, work)}
 
@@ -183,7 +186,25 @@ def train(work: Work) -> Outcome:
         "features": len(models.features),
         "promoted": False,
     }
+    if closed:
+        return Outcome({**told, "gates": closed})
     return Outcome(told, promoted if asked.promote else None)
+
+
+def closed_gates(store: Store, registry: Registry, version: str, history: History, work: Work) -> list[str]:
+    """The gates that keep a new version from the place of the one in use; it is next in line then."""
+    from models.gates import failed  # noqa: PLC0415
+    from models.registry.aliases import CHALLENGER  # noqa: PLC0415
+    from models.registry.names import model_name_of  # noqa: PLC0415
+    from service.gating import comparable, judge_version  # noqa: PLC0415
+
+    name = str(model_name_of(version))
+    if comparable(registry, version) is None:
+        return []
+    closed = failed(judge_version(store, registry, version, history=history, progress=work.progress))
+    if closed:
+        registry.promote(name, version, alias=CHALLENGER, reason=f"job {work.job.job_id}")
+    return [gate.name for gate in closed]
 
 
 def promote_once(registry: Registry, name: str, version: str, work: Work) -> bool:

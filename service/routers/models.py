@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import contextlib
 from collections.abc import Callable
-from typing import Annotated
+from typing import Annotated, Final
 
 from fastapi import APIRouter, Path, Query, Request, Response, Security
 from sqlalchemy import Connection
@@ -14,15 +14,19 @@ from data.errors import HeedError
 from models.registry import Registry
 from models.registry.aliases import Aliases
 from service.dependencies import Source, Spoken, allowed, identify
+from service.drift import read_drift
 from service.etags import REVALIDATE, Answer, respond
+from service.gate_payloads import DriftShown
 from service.idempotency import TAKES_JSON, Call, Written, idempotent
 from service.identity import Identity, Scope
-from service.language import LanguageQuery
+from service.language import LanguageQuery, marked
 from service.model_payloads import ModelChange, ModelDetail, ModelList, Promotion, Rollback
 from service.model_record import ModelRecord
 from service.preconditions import IfMatch, require_condition, require_match
+from service.problems import NotFoundError
 from service.promotions import Changing, Wish
 from service.reads import Reads
+from service.training import FAILURES
 
 
 class _NameOfVersion(Convertor[str]):
@@ -43,6 +47,8 @@ register_url_convertor("version", _NameOfVersion())
 
 router = APIRouter(prefix="/v1", tags=["models"])
 
+_NO_DRIFT: Final = marked("No scoring with the models in use says how far they have drifted. Run `heed score`.")
+
 Promoter = Annotated[Identity, Security(identify, scopes=[Scope.MODELS_PROMOTE.value])]
 Version = Annotated[str, Path(max_length=64, description="Name of a version, as the list gives it.")]
 Lang = Annotated[LanguageQuery, Query()]
@@ -60,6 +66,21 @@ def list_models(request: Request, _query: Lang, words: Spoken) -> Response:
     what a promotion or a rollback is decided on.
     """
     answer, _aliases = model_record(request).listed()
+    return respond(request, answer, language=words.language, cache=REVALIDATE)
+
+
+@router.get(
+    "/models/drift",
+    operation_id="getModelDrift",
+    summary="How far the models in use have drifted",
+    response_model=DriftShown,
+    dependencies=[allowed(Scope.MODELS_READ)],
+)
+def get_drift(request: Request, _query: Lang, reads: Source, words: Spoken) -> Response:
+    """What the models in use told against what came, and how far the open cases are from what they learned from, as the
+    newest scoring found it.
+    """
+    answer = Answer.of(drift_shown(request, reads).model_dump_json().encode())
     return respond(request, answer, language=words.language, cache=REVALIDATE)
 
 
@@ -118,13 +139,14 @@ def promote_model(
     _if_match: IfMatch = None,
 ) -> Response:
     """Put a version to use, decided on the list whose ETag `If-Match` names. Its hashes, its signature where keys are
-    trusted, the boundary, and whether it fits the features and libraries here are checked first. Of two at once, one
-    wins and the other is told.
+    trusted, the boundary, and whether it fits the features and libraries here are checked first. To take the place of
+    the version in use it has to pass its gates, unless an administrator gives a reason to go over them. Of two at once,
+    one wins and the other is told.
     """
 
     def wish(record: ModelRecord, aliases: Aliases) -> Wish:
         record.load(version)
-        return Wish.promotion(aliases, version, asked.alias, asked.reason)
+        return Wish.promotion(aliases, version, asked.alias, asked.reason, asked.override)
 
     return _changed(request, identity, reads, words.language, wish)
 
@@ -154,6 +176,21 @@ def _changed(
         with contextlib.suppress(HeedError):
             changing.give_up()
         raise
+
+
+def drift_shown(request: Request, reads: Reads) -> DriftShown:
+    """The drift of the models in use.
+
+    Raises
+    ------
+    NotFoundError
+        If nothing is in use, or no scoring with it is stored yet.
+    """
+    version = model_record(request).registry.champion(FAILURES)
+    found = None if version is None else read_drift(reads.store(), version)
+    if version is None or found is None:
+        raise NotFoundError(_NO_DRIFT)
+    return DriftShown.of(version, found)
 
 
 def model_record(request: Request) -> ModelRecord:

@@ -21,6 +21,7 @@ from models.reasons import OVERDUE_REASONS
 from models.registry import Registry
 from service.app import create_app
 from service.settings import Settings
+from tests.support.judgements import judge_all
 from tests.support.service_store import AS_OF, DAY, SMALL_AREA, fill, simulated_risks
 from tests.unit.test_cli_models import bundle
 
@@ -46,6 +47,7 @@ def full_store(folder: Path, *, cases: int = 60) -> Path:
     registry = Registry(folder / "city.models")
     versions = [registry.save("failures", bundle(number)) for number in range(2)]
     registry.promote("failures", versions[0])
+    judge_all(registry, versions[1:], beside=versions[0])
     return path
 
 

@@ -14,6 +14,7 @@ from models.lineage import Lineage
 from models.registry import Registry
 from service import cli
 from service.cli import _models_shown
+from tests.support.judgements import judge_all
 
 NAMES = ("record_category", "backlog_office")
 
@@ -133,6 +134,8 @@ def test_two_versions_are_told_side_by_side(models):
 def test_promoting_and_rolling_back_from_the_command(models):
     """The champion changes, the history tells why, and nobody is overrun."""
     registry, versions, asked = models
+    judge_all(registry, [versions[1]], beside=versions[0])
+    judge_all(registry, [versions[2]], beside=versions[1])
     told = answered(asked("promote", versions[0], "--expect", "none", "--reason", "first", "--json"))
     assert told == {"model": "failures", "version": versions[0], "alias": "champion", "before": None}
     code, text, _ = asked("promote", versions[1], "--expect", versions[0])

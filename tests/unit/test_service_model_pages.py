@@ -9,6 +9,7 @@ import pytest
 from models.registry import Registry
 from service.dashboard.models_page import ALIASES, STATES, WHY
 from service.language import read_catalogue
+from tests.support.judgements import judge_all
 from tests.support.service_client import Client, client_of
 from tests.support.service_store import small_store
 from tests.unit.test_cli_models import bundle
@@ -22,6 +23,7 @@ def registry(tmp_path):
     found = Registry(tmp_path / "models")
     versions = [found.save("failures", bundle(number)) for number in range(3)]
     found.promote("failures", versions[0])
+    judge_all(found, versions[1:], beside=versions[0])
     return found
 
 

@@ -11,6 +11,7 @@ from data import tables
 from data.store import Store
 from models.registry import Registry
 from service import promotions
+from tests.support.judgements import judge_all
 from tests.support.service_writes import Writer, acts, filled_store, left_in, writer_of
 from tests.unit.test_cli_models import NAMES, bundle
 
@@ -21,6 +22,7 @@ class Kept:
     def __init__(self, writer: Writer, store: Store, registry: Registry) -> None:
         self.writer, self.store, self.registry = writer, store, registry
         self.versions = [registry.save("failures", bundle(number)) for number in range(3)]
+        judge_all(registry, self.versions[1:], beside=self.versions[0])
 
     def etag(self) -> str:
         """The tag of the list."""
