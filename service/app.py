@@ -15,10 +15,37 @@ from service import idempotency, operations, problems, quick_routes
 from service.audit import AuditWriter
 from service.auth import described as credentials
 from service.auth.gate import Gate
-from service.dashboard import charts, models_page, pages, review_form, sign_in
+from service.dashboard import (
+    areas_page,
+    boundary_page,
+    cases_page,
+    charts,
+    mark_form,
+    models_page,
+    pages,
+    review_form,
+    sign_in,
+    view_form,
+    what_if_page,
+)
 from service.online import install as online
 from service.reads import Reads
-from service.routers import areas, cases, events, health, jobs, metrics, models, offices, signals
+from service.routers import (
+    areas,
+    boundary,
+    case_file,
+    case_marks,
+    cases,
+    events,
+    health,
+    jobs,
+    metrics,
+    models,
+    offices,
+    signals,
+    views,
+    what_if,
+)
 from service.settings import Settings
 
 _DESCRIPTION: Final = """\
@@ -41,6 +68,14 @@ _PROBLEMS: Final[dict[str, tuple[int, ...]]] = {
     "getArea": (404,),
     "getSignal": (404,),
     "scoreRisk": (400, 409, 415),
+    "getWhatIf": (400, 404, 409),
+    "askWhatIf": (400, 404, 409, 415),
+    "getCaseMarks": (404,),
+    "markCase": (400, 404, 409, 412, 415, 428),
+    "exportCases": (400,),
+    "listViews": (),
+    "saveView": (400, 409, 415),
+    "deleteView": (400, 404, 409, 415),
     "reviewSignal": (400, 404, 409, 412, 415, 428),
     "appendEvents": (400, 409, 415),
     "listModels": (409,),
@@ -59,8 +94,13 @@ _NOT_MODIFIED: Final = frozenset(
     {
         "listCases",
         "getCase",
+        "getCaseMarks",
+        "exportCases",
+        "listViews",
+        "getBoundary",
         "listAreas",
         "getArea",
+        "mapAreas",
         "listOffices",
         "listSignals",
         "getSignal",
@@ -71,7 +111,7 @@ _NOT_MODIFIED: Final = frozenset(
     }
 )
 # Those that answer with the new ETag of what they changed.
-_TAGGED: Final = frozenset({"reviewSignal", "promoteModel", "rollbackModels"})
+_TAGGED: Final = frozenset({"markCase", "reviewSignal", "promoteModel", "rollbackModels"})
 _REASONS: Final = {
     304: "Nothing has changed since the ETag of If-None-Match",
     400: "The call is wrong",
@@ -135,11 +175,18 @@ def create_app(settings: Settings | None = None) -> FastAPI:
     operations.install(app, settings)
     problems.install(app)
     online.install(app, settings)
-    for module in (cases, areas, offices, signals, events, models, health, jobs, metrics):
+    for module in (case_file, cases, case_marks, views, areas, offices, signals, events, models, health, jobs, metrics):
+        app.include_router(module.router)
+    for module in (what_if, boundary):
         app.include_router(module.router)
     pages.install(app)
+    for page in (cases_page, mark_form, view_form):
+        app.include_router(page.router)
     app.include_router(review_form.router)
+    app.include_router(areas_page.router)
     app.include_router(models_page.router)
+    for page in (what_if_page, boundary_page):
+        app.include_router(page.router)
     sign_in.install(app)
     app.include_router(credentials.router)
     quick_routes.install(app)

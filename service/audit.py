@@ -22,9 +22,9 @@ from data.store import Store
 from data.store_audit import appending
 from service.identity import LOCAL, Identity
 from service.language import marked
-from service.listing import CaseFilter, CasePage
+from service.listing import CaseChoice, CasePage
 from service.problems import BusyError
-from service.reads import inode_of
+from service.reads import OUTCOME, inode_of
 from service.settings import Settings
 
 logger = logging.getLogger("heed.service")
@@ -180,7 +180,7 @@ def record_case(request: Request, case_id: str, part: str) -> None:
 
     Parameters
     ----------
-    part : what of it is given: `case`, `page`, or `reasons`
+    part : what of it is given: `case`, `page`, `marks`, `reasons` or `life`
 
     Raises
     ------
@@ -191,14 +191,14 @@ def record_case(request: Request, case_id: str, part: str) -> None:
     _writer(request).record(Act(asker.actor, asker.role.value, "case.read", case_id, {"part": part}))
 
 
-def record_cases(request: Request, page: CasePage, query: CaseFilter, part: str) -> None:
+def record_cases(request: Request, page: CasePage, query: CaseChoice, part: str) -> None:
     """Record that a page of the list of cases is read: how many cases were given, and by which filters.
 
     A filter that fits no case is no code, and may be anything that somebody typed: only its name is recorded.
 
     Parameters
     ----------
-    part : `list` or `page`
+    part : `list`, `page` or `file`
 
     Raises
     ------
@@ -206,11 +206,12 @@ def record_cases(request: Request, page: CasePage, query: CaseFilter, part: str)
         If it cannot be recorded; nothing may be given then.
     """
     asker = _asker(request)
-    given = {name: getattr(query, name) for name in ("office", "category", "area", "band")}
+    given = {name: getattr(query, name) for name in ("office", "category", "area", "band", "mark")}
+    given["outcome"] = None if query.outcome == OUTCOME else query.outcome
     filters = {name: value if page.matching else None for name, value in given.items() if value is not None}
     detail = {
         "part": part,
-        "cases": len(page.cases),
+        "cases": page.given,
         "as_of": page.snapshot.as_of,
         "filters": filters,
         "deadline": query.deadline,

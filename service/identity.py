@@ -16,6 +16,7 @@ class Scope(StrEnum):
     """Something that may be done, as tokens and the description of the API name it."""
 
     CASES_READ = "cases:read"
+    CASES_MARK = "cases:mark"
     RISK_SCORE = "risk:score"
     EVENTS_WRITE = "events:write"
     AREAS_READ = "areas:read"
@@ -40,7 +41,7 @@ class Role(StrEnum):
 _FIGURES: Final = frozenset({Scope.AREAS_READ, Scope.SIGNALS_READ})
 SCOPES: Final[Mapping[Role, frozenset[Scope]]] = {
     # The cases of its own office, and what it may post about them.
-    Role.HANDLER: _FIGURES | {Scope.CASES_READ, Scope.RISK_SCORE, Scope.SIGNALS_REVIEW},
+    Role.HANDLER: _FIGURES | {Scope.CASES_READ, Scope.CASES_MARK, Scope.RISK_SCORE, Scope.SIGNALS_REVIEW},
     # Aggregates and models, and no case.
     Role.ANALYST: _FIGURES
     | {Scope.SIGNALS_REVIEW, Scope.MODELS_READ, Scope.MODELS_PROMOTE, Scope.JOBS_READ, Scope.JOBS_RUN},

@@ -11,13 +11,17 @@ from models.waiting_words import interval_sentence
 from models.wording import frequency_sentence, outcome_of
 from service import display
 from service.case_life import Said
+from service.deadline_told import DeadlineTold
 from service.dependencies import Telling
 from service.language import Words, marked
+from service.mark_payloads import MarkItem, mark_items
+from service.marks import Marks
 from service.payload_parts import FigureItem, PlaceName, example, figure_item, moment, named, place_name
 from service.published import PRESSURE_FIGURES, Pressure
-from service.reads import CaseEvent, OpenCase, Remaining, Risk
+from service.reads import OUTCOME, CaseEvent, OpenCase, Remaining, Risk
 from service.reasons import Reason, explain
-from service.signal_payloads import SignalItem, signal_item
+from service.similar_told import SimilarItem
+from service.story_payloads import EventItem, event_items
 
 DEADLINE_NOTE: Final = marked("Deadline order is never worsened by a low risk.")
 TOP_REASONS: Final = 3
@@ -123,8 +127,10 @@ class CaseItem(BaseModel):
     opened_at: datetime
     due_at: datetime | None = Field(description="The promised moment; null where none was promised.")
     risk: RiskItem
+    also: list[RiskItem] = Field(description="The other ways to fail it whose band is not low, the likeliest first.")
     earlier: EarlierItem | None = Field(description="Null where no scoring of the days before is kept.")
     reasons: list[ReasonItem] = Field(description="The largest first; in a list of cases only the top three.")
+    marks: list[MarkItem] = Field(description="What the office noted on it; see `/v1/cases/{case_id}/marks`.")
 
 
 class CaseList(BaseModel):
@@ -133,18 +139,20 @@ class CaseList(BaseModel):
     as_of: datetime = Field(description="The moment of the scoring: only what was known before it was used.")
     order: Literal["risk", "due"]
     total: int = Field(description="Cases on all pages.")
+    capacity: int | None = Field(
+        description="About how many cases the office can answer on a working day, where the list is of one office; "
+        "null where that is not known."
+    )
     note: str
+    lifted_total: int = Field(
+        description="Cases of these filters that their office calls more urgent, on the first page."
+    )
+    lifted: list[CaseItem] = Field(
+        description="On the first page: cases of these filters, in any band, that their office calls more urgent; at "
+        "most 25. They stand in `cases` in their own place as well, so that no other case moves down."
+    )
     cases: list[CaseItem]
     next: str | None = Field(description="Address of the next page; null on the last. Also in the Link header.")
-
-
-class EventItem(BaseModel):
-    """Something that an office did with a case."""
-
-    kind: str
-    at: datetime
-    known_at: datetime = Field(description="When this system could first know it.")
-    office: PlaceName | None
 
 
 class SaidItem(BaseModel):
@@ -157,18 +165,35 @@ class SaidItem(BaseModel):
     per_100: int
 
 
+class DeadlineItem(BaseModel):
+    """How the deadline of a case came about."""
+
+    model_config = example(
+        steps=["Fri 24 Jan 2025, 16:30: the clock starts, because the case was opened."], agrees=True
+    )
+
+    steps: list[str] = Field(description="The steps of the clock in words, in the order of time.")
+    agrees: bool = Field(description="Whether they lead to `due_at`; where they do not, `due_at` holds.")
+
+
 class CaseDetail(CaseItem):
     """One open case, with all reasons of its risk and what its offices did."""
 
     as_of: datetime
     base_points: float = Field(description="Percentage points before any reason: base + reasons = total, exactly.")
     total_points: float
+    transfers: int = Field(description="How often it was handed over.")
+    reopened: int = Field(description="How often it was taken up again.")
     risks: list[RiskTold] = Field(
         description="Every way in which the office can still fail this case, lateness first, and any of them."
     )
     remaining: RemainingItem | None = Field(description="Null where it is not told.")
     life: list[SaidItem] = Field(description="What every scoring that is kept said, oldest first.")
     timeline: list[EventItem]
+    deadline: DeadlineItem | None = Field(description="Null where no service standards are kept for its source.")
+    similar: SimilarItem | None = Field(
+        description="What became of past cases like it; null where they were too few, or the scoring counted none."
+    )
     note: str
 
 
@@ -201,30 +226,6 @@ class PressureItem(BaseModel):
     late_14d_usual_high: FigureItem
 
 
-class AreaItem(BaseModel):
-    """An area: its pressure and its signals."""
-
-    area: PlaceName
-    parent: PlaceName | None
-    pressure: PressureItem
-    signals: list[SignalItem]
-
-
-class AreaDetail(AreaItem):
-    """One area."""
-
-    as_of: datetime | None
-    minimum_cell: int
-
-
-class AreaList(BaseModel):
-    """All areas, sorted by code: there is no rank."""
-
-    as_of: datetime | None
-    minimum_cell: int = Field(description="Figures below it are withheld.")
-    areas: list[AreaItem]
-
-
 class OfficeItem(BaseModel):
     """An office and its pressure."""
 
@@ -246,8 +247,8 @@ class Health(BaseModel):
     status: Literal["ok"]
 
 
-def case_item(telling: Telling, case: OpenCase, *, reasons: int | None = TOP_REASONS) -> CaseItem:
-    """One case of a list, with that many reasons (None: all)."""
+def case_item(telling: Telling, case: OpenCase, *, reasons: int | None = TOP_REASONS, marks: Marks = ()) -> CaseItem:
+    """One case of a list, with that many reasons (None: all) and what is noted on it."""
     explanation = explain(case)
     return CaseItem(
         id=case.case_id,
@@ -258,24 +259,41 @@ def case_item(telling: Telling, case: OpenCase, *, reasons: int | None = TOP_REA
         opened_at=moment(telling, case.opened_at),
         due_at=None if case.due_at is None else moment(telling, case.due_at),
         risk=_risk(case, case.risks[0]),
+        also=[_risk(case, risk) for risk in case.also],
         earlier=_earlier(telling, case),
         reasons=[reason_item(telling.words, reason) for reason in explanation.reasons[:reasons]],
+        marks=mark_items(telling, marks),
     )
 
 
-def case_detail(telling: Telling, case: OpenCase, timeline: list[CaseEvent], life: list[Said]) -> CaseDetail:
-    """One case with everything that is known of it."""
+def case_detail(
+    telling: Telling,
+    case: OpenCase,
+    timeline: list[CaseEvent],
+    life: list[Said],
+    *,
+    marks: Marks = (),
+    due: DeadlineTold | None = None,
+    similar: SimilarItem | None = None,
+) -> CaseDetail:
+    """One case with everything that is known of it, what is noted on it, how its deadline came about, and what became
+    of cases like it.
+    """
     explanation = explain(case)
     return CaseDetail(
-        **case_item(telling, case, reasons=None).model_dump(),
+        **case_item(telling, case, reasons=None, marks=marks).model_dump(),
         as_of=telling.as_of,
         base_points=explanation.base / 10,
         total_points=explanation.total / 10,
+        transfers=case.transfers,
+        reopened=case.reopened,
         risks=[_risk_told(telling, case, risk) for risk in case.risks],
         remaining=None if case.remaining is None else remaining_item(telling.words, case.remaining),
         life=[_said(telling, said) for said in life],
-        timeline=[_event(telling, event) for event in timeline],
+        timeline=event_items(telling, timeline),
         note=telling.words.gettext(DEADLINE_NOTE),
+        deadline=None if due is None else DeadlineItem(steps=[*due.sentences], agrees=due.agrees),
+        similar=similar,
     )
 
 
@@ -291,7 +309,8 @@ def _said(telling: Telling, said: Said) -> SaidItem:
 
 def _earlier(telling: Telling, case: OpenCase) -> EarlierItem | None:
     earlier = telling.snapshot.earlier
-    if earlier is None:
+    # Only of lateness is the risk of the day before kept at hand.
+    if earlier is None or case.outcome != OUTCOME:
         return None
     risk = earlier.risks.get(case.case_id)
     return EarlierItem(
@@ -339,17 +358,6 @@ def remaining_item(words: Words, remaining: Remaining) -> RemainingItem:
     )
 
 
-def area_item(telling: Telling, pressure: Pressure) -> AreaItem:
-    """One area of a list."""
-    places, published = telling.snapshot.places, telling.snapshot.published
-    return AreaItem(
-        area=named(telling, "area", pressure.unit),
-        parent=place_name(telling, "area", places.parents.get(pressure.unit)),
-        pressure=pressure_item(pressure),
-        signals=[signal_item(telling, signal) for signal in published.signals_of(pressure.unit)],
-    )
-
-
 def office_item(telling: Telling, pressure: Pressure) -> OfficeItem:
     """One office of a list."""
     return OfficeItem(office=named(telling, "office", pressure.unit), pressure=pressure_item(pressure))
@@ -369,13 +377,4 @@ def reason_item(words: Words, reason: Reason) -> ReasonItem:
         label=reason.label(words),
         text=reason.text(words),
         points=reason.tenths / 10,
-    )
-
-
-def _event(telling: Telling, event: CaseEvent) -> EventItem:
-    return EventItem(
-        kind=event.kind,
-        at=moment(telling, event.at),
-        known_at=moment(telling, event.known_at),
-        office=place_name(telling, "office", event.office),
     )

@@ -10,7 +10,8 @@ from __future__ import annotations
 import hashlib
 import threading
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 from operator import attrgetter
@@ -19,7 +20,7 @@ from typing import Any, Final
 from zoneinfo import ZoneInfo
 
 import pandas as pd
-from sqlalchemy import select
+from sqlalchemy import Connection, select
 from sqlalchemy.exc import SQLAlchemyError
 
 from data import tables
@@ -29,6 +30,7 @@ from data.event_log import NEVER, fold_cases
 from data.store import Store
 from data.store_append import read_log
 from data.store_changes import change_token
+from models.wording import OUTCOMES, outcome_of
 from service.capacity_today import read_capacities
 from service.case_life import Said, read_life
 from service.earlier import Earlier, read_earlier
@@ -39,6 +41,7 @@ from service.settings import Settings
 from service.signal_record import NO_RECORD, SignalRecord
 
 OUTCOME: Final = "late"
+_ANY_FAILURE: Final = "any_failure"
 
 # The snapshot before the newest stays, so that a walk through the pages of a list ends in the list it began
 # in.
@@ -107,6 +110,12 @@ class OpenCase:
         return (self.due_or_never, -self.probability, self.case_id)
 
     @property
+    def also(self) -> tuple[Risk, ...]:
+        """The other outcomes that threaten a case, each by itself, the likeliest first."""
+        others = [risk for risk in self.risks[1:] if risk.outcome != _ANY_FAILURE and risk.band != "low"]
+        return tuple(sorted(others, key=lambda risk: (-risk.probability, risk.outcome)))
+
+    @property
     def due_or_never(self) -> int:
         """The deadline, after all others where there is none."""
         return NEVER if self.due_at is None else self.due_at
@@ -116,6 +125,26 @@ ORDERS: Final[dict[str, Callable[[OpenCase], tuple[Any, ...]]]] = {
     "risk": attrgetter("by_risk"),
     "due": attrgetter("by_due"),
 }
+
+
+def risk_of(case: OpenCase, outcome: str) -> Risk | None:
+    """The risk of an outcome, named without its horizon; None where it is not told."""
+    return next((risk for risk in case.risks if outcome_of(risk.outcome) == outcome), None)
+
+
+def judged_by(case: OpenCase, outcome: str) -> OpenCase:
+    """The same case with the risk of an outcome (named without its horizon) first, in place of its lateness."""
+    risk = None if outcome == OUTCOME else risk_of(case, outcome)
+    if risk is None:
+        return case
+    return replace(
+        case,
+        outcome=risk.outcome,
+        probability=risk.probability,
+        band=risk.band,
+        reasons_json=risk.reasons_json,
+        risks=(risk, *(other for other in case.risks if other is not risk)),
+    )
 
 
 @dataclass(frozen=True, slots=True)
@@ -151,18 +180,53 @@ class Snapshot:
         """The cases by their id."""
         return {case.case_id: case for case in self.cases}
 
+    @cached_property
+    def outcomes(self) -> tuple[str, ...]:
+        """The outcomes of which a risk is told, named without their horizon; lateness first, any of them last."""
+        told = {outcome_of(column) for column in {risk.outcome for case in self.cases for risk in case.risks}}
+        return tuple(outcome for outcome in OUTCOMES if outcome in told)
+
+    def capacity_of(self, office: str | None, own: frozenset[str] | None) -> int | None:
+        """About how many cases the office that a list is of can answer on a working day; None: not known, or no one
+        office is meant. `own`: the offices of whoever asks; None: all.
+        """
+        if office is None and own is not None and len(own) == 1:
+            (office,) = own
+        capacity = None if office is None else self.capacities.get(office)
+        return None if capacity is None else round(capacity)
+
     def is_overdue(self, case: OpenCase) -> bool:
         """Whether the promised moment of a case had passed at the scoring."""
         return case.due_or_never < self.as_of
 
-    def view(self, order: str, deadline: str) -> tuple[OpenCase, ...]:
-        """The cases in one of `ORDERS`: "all", or those whose promised moment is "ahead" or has "passed"."""
-        key = ("view", order, deadline)
+    def view(self, order: str, deadline: str, outcome: str = OUTCOME) -> tuple[OpenCase, ...]:
+        """The cases in one of `ORDERS`: "all", or those whose promised moment is "ahead" or has "passed".
+
+        By the risk of an `outcome` stand those of which it is told.
+        """
+        key = ("view", order, deadline, outcome)
         cases: tuple[OpenCase, ...] | None = self.memo.get(key)
         if cases is None:
-            kept = [case for case in self.cases if deadline in ("all", self._side(case))]
-            cases = self.memo.setdefault(key, tuple(sorted(kept, key=ORDERS[order])))
+            told = self.risks_of(outcome)
+            kept = [case for case in self.cases if deadline in ("all", self._side(case)) and case.case_id in told]
+            cases = self.memo.setdefault(key, tuple(sorted(kept, key=self.place_in(order, outcome))))
         return cases
+
+    def risks_of(self, outcome: str) -> Mapping[str, Risk]:
+        """The risk of an outcome, named without its horizon, of each case of which it is told."""
+        key = ("risks", outcome)
+        told: dict[str, Risk] | None = self.memo.get(key)
+        if told is None:
+            found = {case.case_id: risk_of(case, outcome) for case in self.cases}
+            told = self.memo.setdefault(key, {case_id: risk for case_id, risk in found.items() if risk is not None})
+        return told
+
+    def place_in(self, order: str, outcome: str = OUTCOME) -> Callable[[OpenCase], tuple[Any, ...]]:
+        """What the cases of `view` are sorted by."""
+        if order != "risk" or outcome == OUTCOME:
+            return ORDERS[order]
+        told = self.risks_of(outcome)
+        return lambda case: (-told[case.case_id].probability, case.due_or_never, case.case_id)
 
     def _side(self, case: OpenCase) -> str:
         # A certain case has broken its first promise, even where a later one was made since: no warning helps it.
@@ -228,17 +292,29 @@ class Reads:
         query = select(event.kind, event.at, event.known_at, event.office, event.due_at).where(
             event.case_id == case_id, event.known_at < snapshot.as_of
         )
-        try:
-            with self._opened().reading() as connection:
-                rows = connection.execute(query).fetchall()
-        except SQLAlchemyError as error:
-            raise StoreError(f"The store could not be read ({type(error).__name__}). Try again.") from None
+        with self.connection() as connection:
+            rows = connection.execute(query).fetchall()
         return sorted((CaseEvent(*row) for row in rows), key=attrgetter("known_at", "at"))
 
     def life(self, snapshot: Snapshot, case_id: str) -> list[Said]:
         """What every scoring that is kept said of a case, up to that of the snapshot, oldest first."""
         try:
             return read_life(self._opened(), case_id, outcome=OUTCOME, until=snapshot.as_of)
+        except SQLAlchemyError as error:
+            raise StoreError(f"The store could not be read ({type(error).__name__}). Try again.") from None
+
+    @contextmanager
+    def connection(self) -> Iterator[Connection]:
+        """One look at the store, for what is read anew every time.
+
+        Raises
+        ------
+        StoreError
+            If it cannot be read.
+        """
+        try:
+            with self._opened().reading() as connection:
+                yield connection
         except SQLAlchemyError as error:
             raise StoreError(f"The store could not be read ({type(error).__name__}). Try again.") from None
 

@@ -1,4 +1,5 @@
-"""Letting go of what is no longer needed: old risks, finished jobs, answered requests, the old end of the audit trail.
+"""Letting go of what is no longer needed: old risks and marks, finished jobs, answered requests, the old end of the
+audit trail.
 
 What stays: every event, pressure, weak signals with their weeks, outcomes and reviews, the newest scoring as it is, and
 the one before that it is compared with.
@@ -11,7 +12,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Final
 
-from sqlalchemy import ColumnElement, Connection, Table, delete, func, select, union
+from sqlalchemy import ColumnElement, Connection, SelectBase, Table, delete, func, select, union
 
 from data import tables
 from data.audit_log import Act, append
@@ -77,6 +78,7 @@ def retain(
 
     - Scorings older than `retain_risks_days`, and in later ones the rows of cases that were closed before then. Never a
       row of the newest scoring, or of the one that it is compared with.
+    - With them, what was noted on cases that were closed before then. Never a mark of a case of the newest scoring.
     - Jobs that ended `retain_jobs_days` ago; answered requests older than `idempotency_hours`.
     - Entries of the audit trail older than `retain_audit_days`, whose place a seal takes (`data.store_audit`).
 
@@ -106,7 +108,7 @@ def retain(
     return Retained(gone, dry_run, moment)
 
 
-_TABLES: Final = (*SCORINGS, tables.job, tables.idempotent_request, tables.audit_entry)
+_TABLES: Final = (*SCORINGS, tables.case_mark, tables.job, tables.idempotent_request, tables.audit_entry)
 
 
 def _old(
@@ -121,6 +123,9 @@ def _old(
         for table in SCORINGS:
             later = table.c.as_of.not_in(shown) & (table.c.as_of >= limits.risks)
             yield table, later & table.c.case_id.in_(of_closed)
+    marked = _marked_closed_before(connection, limits.risks, shown)
+    for start in range(0, len(marked), _CASES):
+        yield tables.case_mark, tables.case_mark.c.case_id.in_(marked[start : start + _CASES])
     job, request = tables.job.c, tables.idempotent_request.c
     ended = func.coalesce(job.finished_at, job.created_at)
     yield tables.job, job.state.in_(FINISHED) & (ended < limits.jobs)
@@ -145,7 +150,18 @@ def _closed_before(connection: Connection, moment: int, shown: list[int]) -> lis
     scored = union(
         *(select(table.c.case_id).where(table.c.as_of >= moment, table.c.as_of.not_in(shown)) for table in SCORINGS)
     )
-    events = read_log(connection, tables.event.c.case_id.in_(scored))
+    return _ended_before(connection, moment, scored)
+
+
+def _marked_closed_before(connection: Connection, moment: int, shown: list[int]) -> list[str]:
+    """The cases with marks that were closed, or fell away, before a moment (seconds in UTC) and are shown no more."""
+    column = tables.case_mark.c.case_id
+    still = union(*(select(table.c.case_id).where(table.c.as_of.in_(shown)) for table in SCORINGS))
+    return _ended_before(connection, moment, select(column).where(column.not_in(still)))
+
+
+def _ended_before(connection: Connection, moment: int, chosen: SelectBase) -> list[str]:
+    events = read_log(connection, tables.event.c.case_id.in_(chosen))
     if events.empty:
         return []
     cases = fold_cases(events)

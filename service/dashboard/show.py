@@ -15,13 +15,13 @@ from service import display
 from service.case_life import Said
 from service.dependencies import Telling
 from service.language import LANGUAGES, Words
+from service.marks import Mark, mark_text
 from service.places import Kind
 from service.published import PRESSURE_FIGURES, Figure, Pressure, Published, Signal
-from service.reads import OpenCase, Risk
+from service.reads import OUTCOME, OpenCase, Risk
 from service.sentences import signal_sentence
 
 _HUNDRED: Final = 100
-_ANY: Final = "any_failure"
 _FEW: Final = 0.005
 
 
@@ -139,6 +139,8 @@ class Show:
 
     def frequency(self, case: OpenCase) -> str:
         """The risk as cases of 100."""
+        if case.probability >= 1 and case.outcome != OUTCOME:
+            return self.words.gettext("certain")
         if case.probability >= 1:
             if self.overdue(case):
                 return self.words.gettext("late already")
@@ -161,8 +163,7 @@ class Show:
 
     def also(self, case: OpenCase) -> tuple[Risk, ...]:
         """The other outcomes that threaten a case, each by itself, the likeliest first."""
-        others = [risk for risk in case.risks[1:] if risk.outcome != _ANY and risk.band != "low"]
-        return tuple(sorted(others, key=lambda risk: (-risk.probability, risk.outcome)))
+        return case.also
 
     def risk_frequency(self, risk: Risk) -> str:
         """The risk of any outcome as cases of 100."""
@@ -191,9 +192,13 @@ class Show:
         before = None if earlier is None else earlier.risks.get(case.case_id)
         return None if before is None else display.per_100(case.probability) - display.per_100(before)
 
+    def mark(self, mark: Mark, *, short: bool = False) -> str:
+        """What an office noted on a case, in words."""
+        return mark_text(self.words, mark, short=short)
+
     def signed(self, change: int) -> str:
         """A change with its sign."""
-        return f"{change:+d}".replace("-", "−")
+        return display.signed(self.words, change)
 
     def since(self) -> str | None:
         """The day of the scoring before; None where none is kept."""

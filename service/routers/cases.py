@@ -7,14 +7,17 @@ from typing import Annotated
 from fastapi import APIRouter, Path, Query, Request, Response
 
 from service.audit import record_case, record_cases
+from service.deadline_told import tell_deadline
 from service.dependencies import CaseReader, Source, Spoken, Telling, Told
 from service.etags import NO_STORE, Answer, respond
 from service.identity import Identity
 from service.language import LanguageQuery, marked
 from service.listing import CaseQuery, page_of_cases
+from service.marks import read_marks
 from service.payloads import DEADLINE_NOTE, CaseDetail, CaseList, case_detail, case_item
 from service.problems import NotFoundError
 from service.reads import OpenCase, Snapshot
+from service.similar_told import similar_item
 
 router = APIRouter(prefix="/v1", tags=["cases"])
 
@@ -26,9 +29,9 @@ def list_cases(
     request: Request, query: Annotated[CaseQuery, Query()], reads: Source, words: Spoken, identity: CaseReader
 ) -> Response:
     """Open cases of the newest scoring, the highest risk first; or by deadline, whose order no risk
-    changes. A handler is given those of its offices.
+    changes. A handler is given those of its offices. What an office calls more urgent is given in `lifted` besides.
     """
-    page = page_of_cases(reads, query, identity, limit=query.limit)
+    page = page_of_cases(reads, query, identity, limit=query.limit, cursor=query.cursor)
     telling = Telling(page.snapshot, words)
     following = None
     if page.cursor is not None:
@@ -39,8 +42,11 @@ def list_cases(
             "as_of": telling.as_of,
             "order": query.order,
             "total": page.total,
+            "capacity": page.snapshot.capacity_of(query.office, identity.offices),
             "note": words.gettext(DEADLINE_NOTE),
-            "cases": [case_item(telling, case) for case in page.cases],
+            "lifted_total": page.lifted_total,
+            "lifted": [case_item(telling, case, marks=page.marks.get(case.case_id, ())) for case in page.lifted],
+            "cases": [case_item(telling, case, marks=page.marks.get(case.case_id, ())) for case in page.cases],
             "next": following,
         }
     )
@@ -62,7 +68,12 @@ def get_case(
     """One open case: its risk, every reason in percentage points, and what its offices did."""
     case = found(telling.snapshot, case_id, identity)
     snapshot = telling.snapshot
-    body = case_detail(telling, case, reads.timeline(snapshot, case_id), reads.life(snapshot, case_id))
+    with reads.connection() as connection:
+        marks = read_marks(connection, [case_id]).get(case_id, ())
+    due = tell_deadline(reads, snapshot, case, telling.words.language)
+    timeline, life = reads.timeline(snapshot, case_id), reads.life(snapshot, case_id)
+    similar = similar_item(telling, case, request.app.state.settings.index_folder())
+    body = case_detail(telling, case, timeline, life, marks=marks, due=due, similar=similar)
     answer = Answer.of(body.model_dump_json().encode())
     record_case(request, case_id, "case")
     return respond(request, answer, language=telling.words.language, cache=NO_STORE)

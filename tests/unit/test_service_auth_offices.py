@@ -167,7 +167,7 @@ def test_nothing_of_a_handlers_answer_is_remembered_for_others(tmp_path):
     assert handler_first != every
     assert city.get("/cases?deadline=all", city.handler).text == handler_first
     kept = city.snapshot.memo
-    assert all(key[0] in ("view", "choices") for key in kept)
+    assert all(key[0] in ("view", "risks", "choices") for key in kept)
     assert {code for code, _ in kept["choices", "en"]["office"]} == {case.office for case in city.snapshot.cases} - {
         None
     }

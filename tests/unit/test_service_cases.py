@@ -42,7 +42,7 @@ def test_a_case_of_the_list_says_what_by_when_how_likely_and_why(client):
     """One row carries all that an officer needs to choose."""
     case = client.json("/v1/cases?limit=1")["cases"][0]
     facts = {"id", "category", "office", "area", "channel", "opened_at", "due_at"}
-    assert set(case) == facts | {"risk", "earlier", "reasons"}
+    assert set(case) == facts | {"risk", "also", "earlier", "reasons", "marks"}
     shown = {"outcome", "probability", "lower", "upper", "band", "per_100", "model_version"}
     assert set(case["risk"]) == shown
     assert case["risk"]["lower"] <= case["risk"]["probability"] <= case["risk"]["upper"]

@@ -23,9 +23,16 @@ OPERATIONS = {
     "getCase": "/v1/cases/{case_id}",
     "listAreas": "/v1/areas",
     "getArea": "/v1/areas/{area}",
+    "mapAreas": "/v1/areas.geojson",
     "listSignals": "/v1/signals",
     "getSignal": "/v1/signals/{signal_id}",
     "listOffices": "/v1/offices",
+    "exportCases": "/v1/cases.csv",
+    "getCaseMarks": "/v1/cases/{case_id}/marks",
+    "markCase": "/v1/cases/{case_id}/marks",
+    "listViews": "/v1/views",
+    "saveView": "/v1/views",
+    "deleteView": "/v1/views/{view_id}",
     "reviewSignal": "/v1/signals/{signal_id}",
     "appendEvents": "/v1/events",
     "scoreRisk": "/v1/risk",
@@ -98,6 +105,8 @@ def test_what_the_service_answers_fits_its_description(language):
     asked = {
         "listCases": "/v1/cases?limit=200",
         "getCase": f"/v1/cases/{case_id}",
+        "getCaseMarks": f"/v1/cases/{case_id}/marks",
+        "listViews": "/v1/views",
         "listAreas": "/v1/areas",
         "getArea": "/v1/areas/A-02",
         "listSignals": "/v1/signals",
@@ -124,7 +133,8 @@ def test_what_the_service_answers_fits_its_description(language):
 
 def _read() -> set[str]:
     """The operations that change nothing and answer in JSON."""
-    return {item["get"]["operationId"] for item in _described()["paths"].values() if "get" in item}
+    read = {item["get"]["operationId"] for item in _described()["paths"].values() if "get" in item}
+    return read - {"exportCases"}
 
 
 def _check(path: str, status: str, media_type: str, body: Any) -> None:
