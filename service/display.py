@@ -158,6 +158,12 @@ def points(words: Words, tenths: int) -> str:
     return sign + one_decimal(words, abs(tenths))
 
 
+def signed(words: Words, change: int) -> str:
+    """A change, always with its sign."""
+    sign = "+" if change > 0 else "−" if change < 0 else "±"
+    return sign + number(words, abs(change))
+
+
 def local(ts: int, time_zone: ZoneInfo) -> datetime:
     """A moment (seconds in UTC) on the clock of the city."""
     return datetime.fromtimestamp(ts, time_zone)

@@ -50,8 +50,9 @@ def weeks_chart(
     ----------
     frame : DataFrame, a row per week in order: `week` (datetime64 without zone: the local Monday, or any first day),
         `observed`, `lower`, `upper` (null where there is none to show), `alarm` ("rise", "silence" or null) and
-        `state`, one of `STATES`: a count that is shown, one that is withheld (drawn as an open box from 0 to
-        `minimum` - 1, never as zero), a week that was not recorded (a grey column)
+        `state`, one of `STATES`: a count that is shown, one that is withheld (drawn as a hatched box from 0 to
+        `minimum` - 1, never as zero), a week that was not recorded (a grey column); perhaps `told`, what a live chart
+        says of the week under the pointer
     words : in the reader's language
     minimum : the smallest count that is shown
     width, height : pixels, axes and legend included
@@ -107,7 +108,9 @@ def _layers(frame: pd.DataFrame, words: WeekWords, minimum: int, title: str) -> 
     base = alt.Chart(rows)
     y_scale = alt.Scale(domain=[0, top], nice=False)
     axis = alt.Axis(format="%Y-%m", tickCount=6, labelOverlap=True, grid=False)
-    x = alt.X("week:T", title=None, axis=axis, scale=alt.Scale(domain=_ends(rows), nice=False))
+    # The scale is told once: layers that tell it too are in conflict, as Vega-Lite says where a page draws it.
+    first = alt.X("week:T", title=None, axis=axis, scale=alt.Scale(domain=_ends(rows), nice=False))
+    x, middle = (alt.X(f"{name}:T", title=None, axis=axis) for name in ("week", "middle"))
     y = alt.Y("observed:Q", title=words.count, scale=y_scale, axis=alt.Axis(tickCount=4, format="d"))
     legend = alt.Legend(title=None, orient="top", symbolOpacity=1)
     gone = base.transform_filter("datum.state == 'not_recorded'").mark_rect(
@@ -121,21 +124,22 @@ def _layers(frame: pd.DataFrame, words: WeekWords, minimum: int, title: str) -> 
         .encode(x=x, x2="end:T", y=alt.Y(f"{end}:Q", scale=y_scale, title=words.count))
         for end in ("lower", "upper")
     ]
-    box = base.transform_filter("datum.state == 'withheld'").mark_rect(
-        filled=False, stroke=QUIET, strokeDash=[2, 2], strokeWidth=1
-    )
+    box = base.transform_filter("datum.state == 'withheld'").mark_rect(filled=False, stroke=QUIET, strokeWidth=0.3)
+    # Hatched as withheld cells of tables are: one line across each box.
+    hatch = base.transform_filter("datum.state == 'withheld'").mark_rule(color=QUIET, strokeWidth=0.8)
     names = _names(rows, words)
     colours = {words.observed: INK, words.rise: RAISES, words.silence: LOWERS}
     shapes = {words.observed: "circle", words.rise: "triangle-up", words.silence: "triangle-down"}
     points = base.transform_filter("isValid(datum.mark_at)").mark_point(filled=True, opacity=1)
     layers: list[Any] = [
-        gone.encode(x=x, x2="end:T"),
+        gone.encode(x=first, x2="end:T"),
         band.encode(x=x, x2="end:T", y=alt.Y("lower:Q", scale=y_scale, title=words.count), y2="upper:Q"),
         *ends,
         box.encode(x=x, x2="end:T", y=alt.Y("zero:Q", scale=y_scale, title=words.count), y2="box:Q"),
-        base.mark_line(color=INK, strokeWidth=1).encode(x=_middle(x), y=y, detail="run:N"),
+        hatch.encode(x=x, x2="end:T", y=alt.Y("zero:Q", scale=y_scale, title=words.count), y2="box:Q"),
+        base.mark_line(color=INK, strokeWidth=1).encode(x=middle, y=y, detail="run:N"),
         points.encode(
-            x=_middle(x),
+            x=middle,
             y=alt.Y("mark_at:Q", scale=y_scale, title=words.count),
             color=alt.Color(
                 "mark:N", scale=alt.Scale(domain=names, range=[colours[name] for name in names]), legend=legend
@@ -146,6 +150,12 @@ def _layers(frame: pd.DataFrame, words: WeekWords, minimum: int, title: str) -> 
             size=alt.Size("size:Q", scale=None, legend=None),
         ),
     ]
+    if "told" in frame:
+        rows["told"], rows["whole"] = frame["told"], top
+        over = base.mark_rect(opacity=0).encode(
+            x=x, x2="end:T", y=alt.Y("zero:Q", scale=y_scale, title=words.count), y2="whole:Q", tooltip="told:N"
+        )
+        layers.append(over)
     chart: Any = alt.layer(*layers)
     return chart.properties(title=alt.TitleParams(title, anchor="start", color=INK, fontSize=12)) if title else chart
 
@@ -185,9 +195,3 @@ def _names(rows: pd.DataFrame, words: WeekWords) -> list[str]:
 
 def _ends(rows: pd.DataFrame) -> list[str]:
     return [rows["week"].min().isoformat(), rows["end"].max().isoformat()]
-
-
-def _middle(x: Any) -> Any:
-    there = x.copy()
-    there.shorthand = "middle:T"
-    return there

@@ -9,6 +9,8 @@ their style sheets, name by name; a test compares them.
 
 from __future__ import annotations
 
+import json
+import math
 import re
 import unicodedata
 from typing import TYPE_CHECKING, Any, Final, Literal, TypeVar, cast
@@ -110,6 +112,29 @@ def svg(chart: alt.TopLevelMixin, theme: Theme = "light") -> bytes:
     import vl_convert  # noqa: PLC0415 (a second to load, and few need it)
 
     return repainted(str(vl_convert.vegalite_to_svg(chart.to_dict())), theme).encode()
+
+
+def spec(chart: alt.TopLevelMixin | dict[str, Any], theme: Theme = "light") -> bytes:
+    """The chart as Vega in JSON, in the colours of a theme, for a page that draws it itself."""
+    import vl_convert  # noqa: PLC0415
+
+    described = _without_gaps(chart if isinstance(chart, dict) else chart.to_dict())
+    text = json.dumps(
+        _without_gaps(vl_convert.vegalite_to_vega(described)),
+        ensure_ascii=False,
+        allow_nan=False,
+        separators=(",", ":"),
+    )
+    return repainted(text, theme).encode()
+
+
+def _without_gaps(value: Any) -> Any:
+    """JSON knows no NaN."""
+    if isinstance(value, dict):
+        return {name: _without_gaps(item) for name, item in value.items()}
+    if isinstance(value, list | tuple):
+        return [_without_gaps(item) for item in value]
+    return None if isinstance(value, float) and not math.isfinite(value) else value
 
 
 def png(chart: alt.TopLevelMixin, theme: Theme = "light", scale: float = 2.0) -> bytes:

@@ -21,11 +21,12 @@ from models.plots import signal_weeks
 from models.plots import theme as house
 from service import display
 from service.language import Words, words_of
-from service.published import Signal
+from service.published import Signal, SignalWeek
 from service.reasons import Explanation
 from service.settings import Language
 
 Theme = Literal["light", "dark"]
+Drawn = Literal["svg", "spec"]
 
 WIDTH: Final = 330
 WEEKS_SIZE: Final = (400, 220)
@@ -64,8 +65,10 @@ def waterfall_rows(explanation: Explanation) -> int:
     return shown + 2 + (len(explanation.reasons) > shown)
 
 
-def waterfall(explanation: Explanation, words: Words, theme: Theme) -> bytes:
-    """The reasons of a risk, from where all cases start to where this one ends; SVG."""
+def waterfall(explanation: Explanation, words: Words, theme: Theme, drawn: Drawn = "svg") -> bytes:
+    """The reasons of a risk, from where all cases start to where this one ends; SVG, or what a page draws itself."""
+    if drawn == "spec":
+        return _repainted(house.spec(_filled(_waterfall_chart(), _steps(explanation, words))).decode(), theme)
     return _repainted(_waterfall(explanation, words.language), theme)
 
 
@@ -111,8 +114,26 @@ def week_frame(signal: Signal, time_zone: ZoneInfo) -> pd.DataFrame:
     return frame.astype(dict.fromkeys(("observed", "lower", "upper"), "float64"))
 
 
+def weeks_told(signal: Signal, words: Words, minimum: int, time_zone: ZoneInfo) -> list[str]:
+    """What a live chart says of each week, with the words of the table."""
+    return [_week_told(week, words, minimum, time_zone) for week in signal.weeks]
+
+
+def _week_told(week: SignalWeek, words: Words, minimum: int, time_zone: ZoneInfo) -> str:
+    parts = [display.day(words, week.week, time_zone)]
+    if week.state == "not_recorded":
+        return " · ".join([*parts, words.gettext("not recorded")])
+    parts.append(f"{words.gettext('Observed')}: {display.figure(words, week.observed, minimum)}")
+    if week.upper.value is not None:
+        low, high = (display.figure(words, end, minimum) for end in (week.lower, week.upper))
+        parts.append(f"{words.gettext('Explained by the past')}: {low}–{high}")
+    if week.alarm:
+        parts.append(display.word(words, display.DIRECTIONS, week.alarm))
+    return " · ".join(parts)
+
+
 def weeks(frame: pd.DataFrame, words: Words, minimum: int, theme: Theme) -> bytes:
-    """The weeks behind a signal against what their past explained; SVG."""
+    """The weeks behind a signal against what their past explained; SVG, or with `told` what a page draws itself."""
     said = signal_weeks.WeekWords(
         count=words.gettext("reports a week"),
         band=words.gettext("Explained by the past"),
@@ -123,7 +144,8 @@ def weeks(frame: pd.DataFrame, words: Words, minimum: int, theme: Theme) -> byte
         not_recorded=words.gettext("not recorded"),
     )
     width, height = WEEKS_SIZE
-    return house.svg(signal_weeks.weeks_chart(frame, said, minimum=minimum, width=width, height=height), theme)
+    chart = signal_weeks.weeks_chart(frame, said, minimum=minimum, width=width, height=height)
+    return house.spec(chart, theme) if "told" in frame else house.svg(chart, theme)
 
 
 def warm() -> None:
@@ -134,7 +156,10 @@ def warm() -> None:
 
 @lru_cache(maxsize=512)
 def _waterfall(explanation: Explanation, language: Language) -> str:
-    words = words_of(language)
+    return _drawn(_waterfall_chart(), _steps(explanation, words_of(language)))
+
+
+def _steps(explanation: Explanation, words: Words) -> list[dict[str, Any]]:
     shown, rest = explanation.split(REASONS_SHOWN)
     steps = [(reason.label(words), reason.tenths) for reason in shown]
     others = len(explanation.reasons) - len(shown)
@@ -147,7 +172,7 @@ def _waterfall(explanation: Explanation, language: Language) -> str:
         rows.append(_bar(len(rows), label, (reached, reached + tenths), colour, words))
         reached += tenths
     rows.append(_bar(len(rows), words.gettext("This case"), (0, explanation.total), TOTAL, words))
-    return _drawn(_waterfall_chart(), rows)
+    return rows
 
 
 def _bar(position: int, label: str, span: tuple[int, int], colour: str, words: Words) -> dict[str, Any]:
@@ -159,6 +184,7 @@ def _bar(position: int, label: str, span: tuple[int, int], colour: str, words: W
         "from": start,
         "to": end,
         "colour": colour,
+        "told": f"{label}: {value}",
     }
 
 
@@ -178,7 +204,7 @@ def _lines(position: int, label: str, value: str) -> dict[str, Any]:
 def _waterfall_chart() -> dict[str, Any]:
     chart = alt.Chart(alt.InlineData(values=[]))
     bars = chart.mark_rect(cornerRadius=1).encode(
-        x=_x("from"), x2="to:Q", y=_y("bar_top"), y2="bar_bottom:Q", color=_COLOUR
+        x=_x("from"), x2="to:Q", y=_y("bar_top"), y2="bar_bottom:Q", color=_COLOUR, tooltip="told:N"
     )
     return _spec(bars + _labels(chart))
 
@@ -232,10 +258,14 @@ def _spec(chart: alt.LayerChart) -> dict[str, Any]:
 
 def _drawn(chart: dict[str, Any], rows: list[dict[str, Any]]) -> str:
     """Draw a chart for these rows: the same drawing, as high as it has rows."""
+    return str(vl_convert.vegalite_to_svg(_filled(chart, rows)))
+
+
+def _filled(chart: dict[str, Any], rows: list[dict[str, Any]]) -> dict[str, Any]:
     spec = deepcopy(chart)
     spec["data"] = {"values": rows}
     spec["height"] = max(len(rows), 1) * _ROW
-    return str(vl_convert.vegalite_to_svg(spec))
+    return spec
 
 
 def _repainted(svg: str, theme: Theme) -> bytes:

@@ -1,0 +1,86 @@
+"""The library that makes the charts of the pages answer to a pointer: Vega as `vl_convert` carries it.
+
+It is made of what is installed, in a process of its own since that takes seconds in which nothing else could run, when
+the first page asks for it; and kept. Nothing is fetched from elsewhere, and no reader waits: the charts are there as
+pictures before. It needs no `eval`: expressions are interpreted.
+"""
+
+from __future__ import annotations
+
+import gzip
+import hashlib
+import subprocess
+import sys
+from dataclasses import dataclass
+from functools import cache
+from importlib.metadata import version
+from threading import Lock
+from typing import Final
+
+from fastapi import APIRouter, Request, Response
+
+from data.errors import StoreError
+from service.etags import Answer, holds
+from service.language import marked
+
+PATH: Final = "/static/charts.js"
+_TYPE: Final = "text/javascript; charset=utf-8"
+# Its address holds its version, so that it never changes.
+_FOR_EVER: Final = "public, max-age=31536000, immutable"
+_SNIPPET: Final = "window.heedCharts = {embed: vegaEmbed};"
+_MAKE: Final = "import sys, vl_convert; sys.stdout.buffer.write(vl_convert.javascript_bundle(sys.argv[1]).encode())"
+_PATIENCE: Final = 120  # seconds; it takes five where nothing else runs
+_making: Final = Lock()
+
+router = APIRouter(include_in_schema=False)
+
+
+@dataclass(frozen=True, slots=True)
+class Bundle:
+    """The library as it is sent, plain and packed."""
+
+    plain: Answer
+    packed: Answer
+
+
+@cache
+def bundle_version() -> str:
+    """What the library is made of, in twelve letters; known without making it."""
+    made_of = f"{version('vl-convert-python')} {_SNIPPET}"
+    return hashlib.blake2b(made_of.encode(), digest_size=6).hexdigest()
+
+
+def bundle() -> Bundle:
+    """The library, made once; the same bytes from the same installation.
+
+    Raises
+    ------
+    StoreError
+        If it cannot be made.
+    """
+    with _making:
+        return _bundle()
+
+
+@cache
+def _bundle() -> Bundle:
+    command = [sys.executable, "-I", "-c", _MAKE, _SNIPPET]
+    try:
+        made = subprocess.run(command, capture_output=True, timeout=_PATIENCE, check=True).stdout  # noqa: S603
+    except (OSError, subprocess.SubprocessError) as error:
+        raise StoreError(marked("The live charts could not be made; the pictures stay.")) from error
+    return Bundle(Answer.of(made), Answer.of(gzip.compress(made, mtime=0)))
+
+
+@router.get(PATH)
+def charts_script(request: Request) -> Response:
+    """The library. It holds nothing of the store."""
+    packs = "gzip" in request.headers.get("accept-encoding", "")
+    found = bundle()
+    answer = found.packed if packs else found.plain
+    headers = {"ETag": answer.etag, "Cache-Control": _FOR_EVER, "Vary": "Accept-Encoding"}
+    if holds(request.headers.get("if-none-match"), answer.etag):
+        return Response(status_code=304, headers=headers)
+    if packs:
+        headers["Content-Encoding"] = "gzip"
+    return Response(answer.body, media_type=_TYPE, headers=headers)
