@@ -146,6 +146,10 @@ class Results(_Room):
             if drift is not None:
                 self._put(connection, tables.model_drift, drift, as_of)
 
+    def write_drift(self, drift: pd.DataFrame, *, as_of: int | None = None) -> None:
+        """Store drift (columns of `data.tables.model_drift`) in place of that of the same as-of."""
+        self._replace(tables.model_drift, drift, as_of)
+
     def read_drift(self, model_version: str) -> pd.DataFrame:
         """What the newest scoring by a version found of its drift; no rows where none did."""
         row = tables.model_drift.c
@@ -194,24 +198,36 @@ class Results(_Room):
         return self._read_as_of(tables.pressure, as_of, [tables.pressure], ["unit_kind", "unit"])
 
     def add_board_counts(self, counts: pd.DataFrame) -> bool:
-        """Keep the counts of one block (columns of `data.tables.board_count`), unless some of its `as_of` are kept.
+        """Keep one board (columns of `data.tables.board_count`), unless one of its as-of is kept.
 
-        Returns whether they were new. What was published once is not counted anew: the difference would be published.
+        Returns whether it was new. What was published once is not told anew: the difference would be published.
         """
         if counts.empty:
             return False
         board = tables.board_count
         with self.writing() as connection:
-            kept = select(func.count()).where(board.c.as_of == int(counts["as_of"].iloc[0]))
-            if connection.execute(kept).scalar_one():
+            if _has(connection, board, int(counts["as_of"].iloc[0])):
                 return False
             insert_frame(connection, board, counts)
         return True
 
+    def has_board(self, as_of: int) -> bool:
+        """Whether a board of that as-of is kept."""
+        with self.reading() as connection:
+            return _has(connection, tables.board_count, as_of)
+
     def read_board_counts(self) -> pd.DataFrame:
-        """The counts of the newest block, sorted by area and category."""
+        """The newest board, sorted by area and category."""
         board = tables.board_count
         return self._read_as_of(board, None, [board], ["area", "category"])
+
+    def read_inflows(self, since: int, until: int) -> pd.DataFrame:
+        """The inflows of areas whose 28 days lie between two moments (seconds in UTC): unit, as_of, inflow_28d."""
+        load = tables.pressure.c
+        inside = (load.as_of - 28 * 86_400 >= since) & (load.as_of <= until)
+        query = select(load.unit, load.as_of, load.inflow_28d).where(load.unit_kind == "area", inside)
+        with self.reading() as connection:
+            return frame_of(connection, query).sort_values(["unit", "as_of"], ignore_index=True)
 
     def _replace(self, table: Table, frame: pd.DataFrame, as_of: int | None) -> None:
         with self.writing() as connection:
@@ -232,6 +248,10 @@ class Results(_Room):
                 as_of = max((moment for moment in latest if moment is not None), default=0)
             frame = frame_of(connection, select(table).where(table.c.as_of == as_of))
         return frame.sort_values(order, ignore_index=True)
+
+
+def _has(connection: Connection, table: Table, as_of: int) -> bool:
+    return bool(connection.execute(select(func.count()).where(table.c.as_of == as_of)).scalar_one())
 
 
 def _with_neighbours(areas: pd.DataFrame) -> pd.DataFrame:

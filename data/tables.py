@@ -415,18 +415,19 @@ saved_view = Table(
     UniqueConstraint("holder", "filters"),
 )
 
-# Of the cases raised in the weeks before an as-of: how many were solved, how many are still open. What the board shows
-# is disclosed from it; nothing here leaves as it is.
+# The echo board: of the cases raised in a block of weeks, how many were solved, how many are still open. Disclosed when
+# it was counted, so that nothing here is more than what everybody may read; null: withheld, or not told of such a row.
 board_count = Table(
     "board_count",
     metadata,
-    Column("as_of", BigInteger, primary_key=True),
-    Column("area", String(160), primary_key=True),
-    Column("category", String(160), primary_key=True),
+    Column("as_of", BigInteger, primary_key=True),  # the end of the following up
+    Column("area", String(160), primary_key=True),  # "*": the whole city
+    Column("category", String(160), primary_key=True),  # "*": all types; "*others": those not listed one by one
     Column("since", BigInteger, nullable=False),  # local Monday 00:00 that the weeks begin with
-    Column("raised", BigInteger, nullable=False),
-    Column("solved", BigInteger, nullable=False),  # of those raised: closed as solved, and not open again
-    Column("still_open", BigInteger, nullable=False),
+    Column("minimum", Integer, nullable=False),  # the smallest count that is shown
+    Column("raised", BigInteger),
+    Column("solved", BigInteger),  # of those raised: closed as solved, and not open again
+    Column("still_open", BigInteger),
 )
 
 # How far what a model meets today is from what it learned from, and what it told from what came.

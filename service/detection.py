@@ -22,6 +22,8 @@ from models.signals.counts import WeeklyCounts
 from models.signals.nowcast import completeness
 from models.signals.traps import prepared_counts
 from models.signals.weeks_behind import WEEKS, weeks_behind
+from service.board_counts import keep_board
+from service.disclosure import MINIMUM
 from service.places import read_places
 from service.training import moment_of, silent
 
@@ -52,9 +54,11 @@ def detect(
     as_of: int | None = None,
     settings: SignalSettings | None = None,
     weeks: int = WEEKS,
+    minimum: int = MINIMUM,
     progress: Progress = silent,
 ) -> Detected:
-    """Find weak signals and measure pressure, and store both, with the newest `weeks` weeks behind the signals.
+    """Find weak signals and measure pressure, and store both, with the newest `weeks` weeks behind the signals; and
+    make the echo board, once per block of weeks, with no count under `minimum` (`service.board_counts`).
 
     Each of those weeks is judged as if live, as a detection of its own; fewer are faster, and the picture of a signal
     is shorter then. What is a signal does not depend on them.
@@ -83,6 +87,7 @@ def detect(
     store.write_signals(found.assign(told=found["told"].astype("int64")), as_of=moment)
     store.write_signal_weeks(behind.assign(as_of=moment), as_of=moment)
     store.write_pressure(measured, as_of=moment)
+    keep_board(store, events, as_of=moment, time_zone=zone, parents=parents, minimum=minimum)
     progress("signals", 2, 2)
     matured = facts_from_events(events, observed_until=replay.observed_until())["matured"]
     offices = office_records(matured, as_of=moment)

@@ -40,9 +40,10 @@ def upgrade() -> None:
         sa.Column("area", sa.String(160), nullable=False),
         sa.Column("category", sa.String(160), nullable=False),
         sa.Column("since", sa.BigInteger(), nullable=False),
-        sa.Column("raised", sa.BigInteger(), nullable=False),
-        sa.Column("solved", sa.BigInteger(), nullable=False),
-        sa.Column("still_open", sa.BigInteger(), nullable=False),
+        sa.Column("minimum", sa.Integer(), nullable=False),
+        sa.Column("raised", sa.BigInteger()),
+        sa.Column("solved", sa.BigInteger()),
+        sa.Column("still_open", sa.BigInteger()),
         sa.PrimaryKeyConstraint("as_of", "area", "category", name="pk_board_count"),
     )
     op.create_table(
