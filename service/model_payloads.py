@@ -53,12 +53,24 @@ class ModelItem(BaseModel):
     figures: dict[str, float] = Field(description="Every number of its card, such as cases taught and their failures.")
 
 
+class HistoryItem(BaseModel):
+    """Something that happened to a version. Moments are in UTC."""
+
+    when: datetime
+    action: Literal["saved", "promoted", "rolled_back", "signed", "pruned"]
+    version: str
+    alias: HeldAlias | None = Field(description="What it was put to use as; null for other actions.")
+    before: str | None = Field(description="What had the alias before; null where nothing had.")
+    reason: str | None = Field(description="Why, as a code; null where none was given as one.")
+
+
 class ModelList(BaseModel):
     """All versions, sorted by name. The ETag of this answer is what a promotion is decided on."""
 
-    model_config = ConfigDict(json_schema_extra={"examples": [{"models": [_ITEM]}]})
+    model_config = ConfigDict(json_schema_extra={"examples": [{"models": [_ITEM], "history": []}]})
 
     models: list[ModelItem]
+    history: list[HistoryItem] = Field(description="The newest fifty things that happened to them, oldest first.")
 
 
 class ChangedColumns(BaseModel):

@@ -5,16 +5,17 @@ What is wrong with a version is told as a word: the registry's own messages are 
 
 from __future__ import annotations
 
+import re
 import threading
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from typing import Any, Final
+from typing import Any, Final, cast
 
 from data.errors import BoundaryError, HeedError, ModelError, UsageError
 from models.lineage import LINEAGE, require_usable
 from models.registry import CHAMPION, Registry, StoredModel
-from models.registry.aliases import Aliases
+from models.registry.aliases import Aliases, Entry
 from models.registry.compare import compare
 from models.registry.names import is_version, model_name_of
 from models.wording import OUTCOMES
@@ -25,6 +26,7 @@ from service.language import marked
 from service.model_payloads import (
     ChangedColumns,
     HeldAlias,
+    HistoryItem,
     ModelComparison,
     ModelDetail,
     ModelItem,
@@ -43,6 +45,8 @@ _UNUSABLE: Final = marked(
 _HELD: Final[tuple[HeldAlias, ...]] = ("champion", "challenger", "shadow", "previous")
 # More versions than a registry has; what is looked at again and again is what it has.
 _MOST_KEPT: Final = 500
+_MOST_HISTORY: Final = 50
+_REASON: Final = re.compile(r"(?P<code>[a-z0-9][a-z0-9-]{0,39})(?: \(audit [0-9]+\))?$")
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,12 +83,16 @@ class ModelRecord:
         """
         try:
             aliases, versions = self.registry.aliases(), self.registry.versions()
-            saved = {entry.version: entry.when for entry in self.registry.history() if entry.action == "saved"}
+            happened = self.registry.history()
+            saved = {entry.version: entry.when for entry in happened if entry.action == "saved"}
         except (HeedError, OSError):
             raise ModelError(UNREADABLE) from None
         # One that was taken away meanwhile is told no more.
         items = (self._item(version, aliases, saved.get(version)) for version in versions)
-        told = ModelList(models=[item for item in items if item is not None])
+        told = ModelList(
+            models=[item for item in items if item is not None],
+            history=[_happened(entry) for entry in happened[-_MOST_HISTORY:]],
+        )
         return Answer.of(told.model_dump_json().encode()), aliases
 
     def detail(self, version: str) -> ModelDetail:
@@ -178,6 +186,19 @@ class ModelRecord:
             columns=ChangedColumns(**found["features"]),
             lineage=found["lineage"],
         )
+
+
+def _happened(entry: Entry) -> HistoryItem:
+    """An entry; a reason that is no code is words of somebody, and not told."""
+    reason = _REASON.match(entry.reason)
+    return HistoryItem(
+        when=datetime.fromtimestamp(entry.when, UTC),
+        action=cast("Any", entry.action),
+        version=entry.version,
+        alias=cast("Any", entry.alias),
+        before=entry.before,
+        reason=reason["code"] if reason else None,
+    )
 
 
 def _summed_up(registry: Registry, version: str) -> _Summary:

@@ -35,6 +35,7 @@ from service.cli import (  # noqa: F401
     signals,
     sync,
     train,
+    what_if,
     worker,
 )
 from service.cli._app import app, state

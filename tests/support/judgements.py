@@ -6,6 +6,8 @@ from collections.abc import Iterable
 from copy import deepcopy
 from typing import Any
 
+import pandas as pd
+
 from models.registry import Registry
 
 
@@ -72,3 +74,22 @@ def judge_all(registry: Registry, versions: Iterable[str], beside: str) -> None:
     """Keep a judgement that opens every gate with each version."""
     for version in versions:
         registry.keep_judged(version, judgement(beside))
+
+
+def drift_frame(version: str, as_of: int) -> pd.DataFrame:
+    """The drift of a version, made up: one outcome as told, one not, one too young; inputs that moved and did not."""
+    rows: list[tuple[Any, ...]] = [
+        ("late", "told", 840, 0.243, 0.215, 0.273, 0.236),
+        ("late", "gap", 840, 0.021, None, 0.034, None),
+        ("handed_up_28d", "told", 690, 0.061, 0.045, 0.081, 0.022),
+        ("handed_up_28d", "gap", 690, 0.039, None, 0.017, None),
+        ("reopened_28d", "told", 12, None, None, None, None),
+        ("reopened_28d", "gap", 12, None, None, None, None),
+        ("late", "risk", 812, 0.043, None, 0.061, 0.012),
+        ("handed_up_28d", "risk", 812, 0.162, None, 0.061, 0.012),
+        ("inputs", "backlog_office", 812, 0.391, None, 0.087, 0.012),
+        ("inputs", "time_waited", 812, 0.018, None, 0.087, 0.012),
+    ]
+    names = ["outcome", "measure", "n", "value", "lower", "upper", "reference"]
+    frame = pd.DataFrame(rows, columns=names).astype(dict.fromkeys(names[3:], "float64"))
+    return frame.assign(as_of=as_of, model_version=version)

@@ -21,7 +21,7 @@ from models.reasons import OVERDUE_REASONS
 from models.registry import Registry
 from service.app import create_app
 from service.settings import Settings
-from tests.support.judgements import judge_all
+from tests.support.judgements import drift_frame, judge_all
 from tests.support.service_store import AS_OF, DAY, SMALL_AREA, fill, simulated_risks
 from tests.unit.test_cli_models import bundle
 
@@ -48,6 +48,8 @@ def full_store(folder: Path, *, cases: int = 60) -> Path:
     versions = [registry.save("failures", bundle(number)) for number in range(2)]
     registry.promote("failures", versions[0])
     judge_all(registry, versions[1:], beside=versions[0])
+    with Store.open(str(path)) as store:
+        store.write_drift(drift_frame(versions[0], AS_OF), as_of=AS_OF)
     return path
 
 
@@ -116,12 +118,15 @@ def addresses_of(json_at: Callable[[str], Any]) -> dict[str, str]:
         "areas": "/areas",
         "area": "/areas/A-02",
         "withheld area": f"/areas/{SMALL_AREA}",
+        "town": "/areas/T-1",
         "signals": "/signals",
         "signal": f"/signals/{signals[small.index(False)]['id']}",
         "withheld signal": f"/signals/{signals[small.index(True)]['id']}",
         "models": "/models",
         "champion": f"/models/{versions[True]}",
         "model": f"/models/{versions[False]}",
+        "drift": "/models/drift",
+        "promotion": f"/models/{versions[False]}/promote?alias=champion&reason=newer-data",
         "sign-in": "/sign-in",
         "error": "/cases/none",
     }

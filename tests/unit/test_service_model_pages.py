@@ -42,7 +42,7 @@ def _versions(registry: Registry) -> tuple[str, list[str]]:
 
 
 def _state(client: Client, version: str) -> str:
-    found = re.search(r'name="state" value="([^"]+)"', client.get(f"/models/{version}").text)
+    found = re.search(r'name="state" value="([^"]+)"', client.get(f"/models/{version}/promote?alias=champion").text)
     assert found is not None
     return found[1].replace("&#34;", "%22")
 
@@ -71,9 +71,8 @@ def test_one_version_stands_beside_the_champion(client, registry):
     told = client.json(f"/v1/models/{other}")["comparison"]["figures"]
     text = client.get(f"/models/{other}?lang=en").text
     for name, (before, here) in told.items():
-        row = (
-            rf"<code>{re.escape(name)}</code></th><td class=\"num\">{before:.4g}</td><td class=\"num\">{here:.4g}</td>"
-        )
+        cells = (rf"<td class=\"num\"[^>]*>{re.escape(f'{value:.4g}')}</td>" for value in (before, here))
+        row = rf"<code>{re.escape(name)}</code></th>{''.join(cells)}"
         assert re.search(row, text), name
 
 
@@ -115,7 +114,7 @@ def test_a_form_that_does_not_say_all_is_refused(client, registry, body):
     champion, (other, _third) = _versions(registry)
     answer = _send(client, f"/models/{other}/promote", f"{body}&state={_state(client, other)}")
     assert answer.status_code == 400
-    assert "Tick the box that says you have looked at both" in answer.text
+    assert "Look at what will change first" in answer.text
     assert registry.champion("failures") == champion
 
 

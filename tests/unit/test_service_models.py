@@ -70,7 +70,7 @@ def test_a_store_without_models_lists_none(tmp_path):
     """An empty list, not an error."""
     with filled_store("sqlite", tmp_path, None) as url:
         writer = writer_of(url)
-        assert writer.ask("GET", "/v1/models").json() == {"models": []}
+        assert writer.ask("GET", "/v1/models").json() == {"models": [], "history": []}
         writer.close()
 
 
