@@ -14,6 +14,7 @@ from typing import Final
 from fastapi import Request, Response
 from fastapi.concurrency import run_in_threadpool
 
+from service.packing import is_packed, packed
 from service.reads import Snapshot
 
 # Areas: keep a copy, and ask every time whether it still holds. Cases: leave no copy behind on the disk of
@@ -65,17 +66,23 @@ def respond(
     media_type: str = JSON,
     link: str | None = None,
 ) -> Response:
-    """The answer, or 304 when the asker has it already."""
+    """The answer, or 304 when the asker has it already.
+
+    A page goes packed to whoever takes it so; its tag is weak then, since other bytes tell the same.
+    """
+    packs = is_packed(request, media_type, len(answer.body))
     headers = {
-        "ETag": answer.etag,
+        "ETag": f"W/{answer.etag}" if packs else answer.etag,
         "Cache-Control": cache,
         "Content-Language": language,
         # Who asks decides whether, and for cases what, is answered.
-        "Vary": "Accept-Language, Authorization, Cookie",
+        "Vary": "Accept-Language, Authorization, Cookie" + (", Accept-Encoding" if media_type != JSON else ""),
         **({"Link": link} if link else {}),
     }
     if holds(request.headers.get("if-none-match"), answer.etag):
         return Response(status_code=304, headers=headers)
+    if packs:
+        return Response(packed(answer.body), media_type=media_type, headers={**headers, "Content-Encoding": "gzip"})
     return Response(answer.body, media_type=media_type, headers=headers)
 
 

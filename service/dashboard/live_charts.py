@@ -7,7 +7,6 @@ pictures before. It needs no `eval`: expressions are interpreted.
 
 from __future__ import annotations
 
-import gzip
 import hashlib
 import subprocess
 import sys
@@ -22,6 +21,7 @@ from fastapi import APIRouter, Request, Response
 from data.errors import StoreError
 from service.etags import Answer, holds
 from service.language import marked
+from service.packing import packed, takes_packed
 
 PATH: Final = "/static/charts.js"
 _TYPE: Final = "text/javascript; charset=utf-8"
@@ -69,13 +69,13 @@ def _bundle() -> Bundle:
         made = subprocess.run(command, capture_output=True, timeout=_PATIENCE, check=True).stdout  # noqa: S603
     except (OSError, subprocess.SubprocessError) as error:
         raise StoreError(marked("The live charts could not be made; the pictures stay.")) from error
-    return Bundle(Answer.of(made), Answer.of(gzip.compress(made, mtime=0)))
+    return Bundle(Answer.of(made), Answer.of(packed(made)))
 
 
 @router.get(PATH)
 def charts_script(request: Request) -> Response:
     """The library. It holds nothing of the store."""
-    packs = "gzip" in request.headers.get("accept-encoding", "")
+    packs = takes_packed(request)
     found = bundle()
     answer = found.packed if packs else found.plain
     headers = {"ETag": answer.etag, "Cache-Control": _FOR_EVER, "Vary": "Accept-Encoding"}

@@ -22,8 +22,9 @@ from service.dashboard.case_past import case_past
 from service.dashboard.show import Links, Show
 from service.dependencies import CaseReader, FiguresReader, Source, Telling, Told, allowed
 from service.etags import NO_STORE, REVALIDATE, Answer, remembered, respond
-from service.identity import Identity, Scope
+from service.identity import PUBLIC, Identity, Scope
 from service.language import LANGUAGES, LanguageQuery, Words, marked
+from service.packing import packed_files
 from service.problems import NotFoundError, Problem
 from service.reasons import explain
 from service.routers.cases import CaseId
@@ -183,7 +184,7 @@ def weeks_chart(
 def install(app: FastAPI) -> None:
     """Add the pages and what they load."""
     app.include_router(live_charts.router)
-    app.mount("/static", StaticFiles(directory=HERE / "static"), name="static")
+    app.mount("/static", packed_files(StaticFiles(directory=HERE / "static")), name="static")
     app.include_router(router)
 
 
@@ -252,5 +253,7 @@ def _sections(request: Request) -> tuple[str, ...]:
     """What the page leads on to: what the one who asks may read, which nobody knows before the signing in."""
     identity: Identity | None = getattr(request.state, "identity", None)
     scopes = {"cases": Scope.CASES_READ, "areas": Scope.AREAS_READ, "signals": Scope.SIGNALS_READ}
-    scopes |= {"models": Scope.MODELS_READ}
+    if identity is PUBLIC:
+        return ("board",)
+    scopes |= {"board": Scope.AREAS_READ, "models": Scope.MODELS_READ}
     return tuple(name for name, scope in scopes.items() if identity is None or identity.may(scope))

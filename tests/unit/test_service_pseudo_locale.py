@@ -10,20 +10,25 @@ from typing import Any
 import pytest
 from babel.messages.extract import extract_from_dir
 
+from service.language import words_of
 from tests.support.every_page import Pages, every_page
 from tests.support.page_tree import Element, page_tree
 from tests.support.pseudo_locale import outside, pseudo, spoken_as_english
 
 TEMPLATES = Path(__file__).parents[2] / "service" / "dashboard" / "templates"
 # What is told as it stands in the store, or as the models say it in both languages.
-AS_IT_STANDS = frozenset({"name", "sentence", "text", "label", "version", "champion", "id", "code", "codes"})
+AS_IT_STANDS = frozenset({"name", "sentence", "text", "label", "version", "champion", "id", "code"})
 # Names, and reasons of the models.
 CHOICES = frozenset({"category", "area", "office", "reason"})
 UNSPOKEN = frozenset({"code", "pre", "kbd", "time", "style", "script"})
 SPOKEN = ("alt", "aria-label", "title", "placeholder")
 LETTERS = re.compile(r"[^\W\d_]{2,}")
 # The name of the thing itself, the languages in their own words, and units.
-NAMES = frozenset({"heed", "English", "中文", "UTC", "JSON", "CSV"})
+DATES = words_of("en").locale
+NAMES = frozenset({"heed", "English", "中文", "UTC", "JSON", "CSV"}) | {
+    *DATES.days["format"]["abbreviated"].values(),
+    *DATES.months["format"]["abbreviated"].values(),
+}
 _MARKUP = re.compile(r"\{#.*?#\}|\{\{.*?\}\}|\{%.*?%\}", re.DOTALL)
 
 
@@ -85,16 +90,13 @@ def _left(text: str, told: list[str]) -> str:
 
 
 def _as_it_stands(twin: Any) -> list[str]:
-    """Names, codes and sentences of a twin."""
+    """Names, codes and sentences of a twin: what holds a blank or a hyphen, or stands under a name of `AS_IT_STANDS`."""
     if isinstance(twin, dict):
-        listed = [text for key in ("earlier", "why") for text in _listed(twin.get(key))]
-        own = listed + [value for key, value in twin.items() if key in AS_IT_STANDS and isinstance(value, str)]
+        own = [value for key, value in twin.items() if key in AS_IT_STANDS and isinstance(value, str)]
         return own + [text for value in twin.values() for text in _as_it_stands(value)]
-    return [text for item in twin for text in _as_it_stands(item)] if isinstance(twin, list) else []
-
-
-def _listed(value: Any) -> list[str]:
-    return [value] if isinstance(value, str) else [text for text in value or [] if isinstance(text, str)]
+    if isinstance(twin, list):
+        return [text for item in twin for text in _as_it_stands(item)]
+    return [twin] if isinstance(twin, str) and re.search(r"[ -]", twin) else []
 
 
 def _choices(page: Element) -> list[str]:
