@@ -234,3 +234,82 @@ def test_an_analyst_puts_a_model_to_use_and_takes_it_back(start, origin, city, h
     page.wait_for_url(f"{origin}/models?lang={language}")
     assert in_use.locator("th").all_inner_texts() == [before]
     assert registry.champion("failures") == before
+
+
+@pytest.mark.parametrize("language", LANGUAGES)
+@pytest.mark.parametrize("hand", ALL_HANDS)
+def test_an_officer_notes_what_was_done_about_the_riskiest_case(start, origin, hand, language):
+    """From the list to the case, why, the note, and back: the list is in its order, and says what was done. Then the
+    case is put on the shortlist in its row, which brings the reader back to that row.
+    """
+    word = {"en": "Acted on: went to look", "zh": "已处置：已到现场查看"}[language]
+    user = start(hand)
+    page = user.page
+    page.goto(f"{origin}/cases?lang={language}")
+    order = page.locator(".case h2 a").evaluate_all("links => links.map(link => link.pathname)")
+    user.press(page.locator(".case h2 a").first)
+    page.wait_for_url(f"{origin}{order[0]}?lang={language}")
+    assert page.locator("table.reasons:not(.outcomes) tbody tr").count() >= 2
+    form = page.locator("form", has=page.locator("button[value=acted]")).first
+    user.choose(form.locator("select"), "visited")
+    user.press(form.locator("button"))
+    page.locator(".notes .chip.acted").wait_for()
+    assert page.url == f"{origin}{order[0]}?lang={language}#noted"
+    assert page.locator(".notes .chip.acted").inner_text() == word
+    user.press(page.locator(".back a"))
+    page.wait_for_url(f"{origin}/cases?lang={language}")
+    assert page.locator(".case h2 a").evaluate_all("links => links.map(link => link.pathname)") == order
+    row = page.locator(".case").first
+    assert row.locator(".chip").all_inner_texts() == [word]
+    user.press(row.locator("button[value=shortlisted]"))
+    row.locator(".chip.shortlisted").wait_for()
+    assert page.url.endswith(f"/cases?lang={language}#c-{order[0].rpartition('/')[2]}")
+    user.choose(page.locator("select[name=mark]"), "shortlisted")
+    user.press(page.locator(".filters button"))
+    page.wait_for_url(re.compile("mark=shortlisted"))
+    assert page.locator(".case h2 a").evaluate_all("links => links.map(link => link.pathname)") == order[:1]
+    told = _json(origin, "/v1/cases", mark="shortlisted")["cases"]
+    assert [(case["id"], [one["mark"] for one in case["marks"]]) for case in told] == [
+        (order[0].rpartition("/")[2], ["shortlisted", "acted"])
+    ]
+
+
+def test_single_keys_go_through_the_list_and_can_be_switched_off(start, origin):
+    """j, k, s and ?; none of them while a field has the focus, and none after they were switched off."""
+    page = start("keyboard").page
+    page.goto(f"{origin}/cases?lang=en")
+    place = "document.querySelectorAll('.case')[{}].contains(document.activeElement)"
+    for key, row in (("j", 0), ("j", 1), ("j", 2), ("k", 1)):
+        page.keyboard.press(key)
+        assert page.evaluate(place.format(row)), (key, row)
+    page.keyboard.press("s")
+    page.locator(".case").nth(1).locator(".chip.shortlisted").wait_for()
+    page.locator(".case:nth-child(2) h2 a:focus").wait_for()
+    page.locator("select[name=category]").focus()
+    page.keyboard.press("j")
+    assert page.evaluate("document.activeElement.name") == "category"
+    page.locator("h1").click()
+    page.keyboard.press("?")
+    page.get_by_role("dialog").wait_for()
+    page.get_by_label("Use these keys").click()
+    page.keyboard.press("Escape")
+    assert page.get_by_role("dialog").count() == 0
+    page.reload()
+    page.locator("h1").click()
+    page.keyboard.press("j")
+    assert page.evaluate("document.activeElement.tagName") in ("BODY", "MAIN")
+    assert not page.locator("#keys-on").is_checked()
+
+
+def test_a_print_is_one_line_a_case(start, origin):
+    """On paper: no navigation, no button, a row not higher than two lines, wide pages, as few as it takes."""
+    page = start("mouse").page
+    page.goto(f"{origin}/cases?lang=zh")
+    page.emulate_media(media="print")
+    page.set_viewport_size({"width": 1017, "height": 700})
+    heights = page.locator(".case").evaluate_all("rows => rows.map(row => row.getBoundingClientRect().height)")
+    assert max(heights) < 40
+    assert page.locator("button:visible, select:visible, nav:visible").count() == 0
+    assert page.locator(".case .band:visible").count() == len(heights)
+    pages = page.pdf(format="A4").count(b"/Type /Page\n")
+    assert 1 <= pages <= 3

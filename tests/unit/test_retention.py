@@ -299,3 +299,22 @@ def test_the_command_says_what_went(tmp_path, monkeypatch, capsys):
         assert said in capsys.readouterr().out
     with Store.open(str(path)) as store:
         assert 45 not in _scorings(store)
+
+
+def test_what_was_noted_on_a_case_goes_with_its_risks(store):
+    """Of cases closed long ago; never of one that is shown, of one closed lately, or of one that is open."""
+    cases = sorted(store.read_risks(AS_OF)["case_id"].unique())
+    _close(store, cases[:3], 40)
+    _close(store, cases[3:5], 5)
+    mark = {"mark": "seen", "is_set": 1, "choice": None, "reason": None, "office": None, "recorded_at": 1}
+    with store.writing() as connection:
+        connection.execute(insert(tables.case_mark), [{**mark, "case_id": case} for case in (*cases[:6], cases[0])])
+        # The newest scoring is of those that were open then.
+        for table in (tables.risk, tables.remaining_time):
+            connection.execute(delete(table).where(table.c.case_id.in_(cases[:2])))
+    dry = retain(store, KEEPS, now=NOW, dry_run=True)
+    told = retain(store, KEEPS, now=NOW)
+    assert dry.gone["case_mark"] == told.gone["case_mark"] == 3
+    with store.reading() as connection:
+        left = set(connection.execute(select(tables.case_mark.c.case_id)).scalars())
+    assert left == set(cases[2:6])
