@@ -34,7 +34,8 @@ WHOLE_CITY: Final = Name(ALL, "全市", "the whole city")
 class Places:
     """All names of a store. `parents` leads from an area to the one that it lies in; a top area is not in
     it. `populations` holds the areas whose population is known, `neighbours` the areas beside an area, `served` the
-    areas of which an office ever had a case.
+    areas of which an office ever had a case, `boundaries` the GeoJSON geometry (WGS 84) of the areas that have one,
+    `tiers` those of the offices of which it is known.
     """
 
     areas: Mapping[str, Name]
@@ -44,6 +45,8 @@ class Places:
     populations: Mapping[str, int]
     neighbours: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
     served: Mapping[str, frozenset[str]] = field(default_factory=dict)
+    boundaries: Mapping[str, str] = field(default_factory=dict)
+    tiers: Mapping[str, str] = field(default_factory=dict)
 
     def name(self, kind: Kind, code: str) -> Name:
         """The name of `code`; one that the store does not list is called by its code, all areas together the city."""
@@ -54,6 +57,10 @@ class Places:
     def plain_area(code: str) -> str:
         """The code of an area as commands show it; of all areas together, words."""
         return WHOLE_CITY.en or code if code == ALL else code
+
+    def parts(self, area: str) -> tuple[str, ...]:
+        """The areas that lie in an area, one step down; by code."""
+        return tuple(sorted(child for child, above in self.parents.items() if above == area))
 
     def within(self, area: str) -> frozenset[str]:
         """The area and every area that lies in it."""
@@ -70,9 +77,9 @@ class Places:
 def read_places(store: Store) -> Places:
     """The names that a store holds."""
     areas = store.read_areas()
-    parents, populations = (
+    parents, populations, boundaries = (
         {code: value for code, value in zip(areas["area"], plain_values(areas[name]), strict=True) if value is not None}
-        for name in ("parent", "population")
+        for name in ("parent", "population", "boundary")
     )
     beside = {
         code: tuple(listed)
@@ -87,7 +94,15 @@ def read_places(store: Store) -> Places:
         populations=populations,
         neighbours={code: others for code, others in beside.items() if others},
         served=_served(store),
+        boundaries=boundaries,
+        tiers=_tiers(store),
     )
+
+
+def _tiers(store: Store) -> dict[str, str]:
+    offices = store.read_offices()
+    tiers = zip(offices["office"], plain_values(offices["tier"]), strict=True)
+    return {str(office): str(tier) for office, tier in sorted(tiers) if tier is not None}
 
 
 def _served(store: Store) -> dict[str, frozenset[str]]:

@@ -2,21 +2,29 @@
 
 from __future__ import annotations
 
-from typing import Annotated
+from typing import Annotated, Final
 
 from fastapi import APIRouter, Path, Query, Request, Response
 
+from service.area_payloads import AreaDetail, AreaList, AreaMap, area_detail, area_list, area_map
 from service.dependencies import Told, allowed
 from service.etags import REVALIDATE, remembered, remembered_beside, respond
 from service.identity import Scope
 from service.language import LanguageQuery, marked
-from service.payload_parts import published_at
-from service.payloads import AreaDetail, AreaList, area_item
 from service.problems import NotFoundError
 from service.published import Pressure
 from service.reads import Snapshot
 
 router = APIRouter(prefix="/v1", tags=["areas"])
+
+GEO_JSON: Final = "application/geo+json"
+
+
+class GeoJson(Response):
+    """An answer in GeoJSON."""
+
+    media_type = GEO_JSON
+
 
 AreaCode = Annotated[str, Path(max_length=160, description="Code of the area.")]
 
@@ -32,14 +40,30 @@ async def list_areas(request: Request, _query: Annotated[LanguageQuery, Query()]
     """Pressure and signals of every area, sorted by code. Figures are disclosed: small ones are withheld."""
 
     def make() -> bytes:
-        published = telling.snapshot.published
-        areas = [area_item(telling, pressure) for pressure in published.areas.values()]
-        body = AreaList(as_of=published_at(telling), minimum_cell=published.minimum, areas=areas)
-        return body.model_dump_json().encode()
+        return area_list(telling).model_dump_json().encode()
 
     language = telling.words.language
     answer = await remembered_beside(telling.snapshot, ("areas", language), make)
     return respond(request, answer, language=language, cache=REVALIDATE)
+
+
+@router.get(
+    "/areas.geojson",
+    operation_id="mapAreas",
+    summary="All areas as a map",
+    response_model=AreaMap,
+    response_class=GeoJson,
+    dependencies=[allowed(Scope.AREAS_READ)],
+)
+def map_areas(request: Request, _query: Annotated[LanguageQuery, Query()], telling: Told) -> Response:
+    """Boundaries with levels and figures, for maps of dashboards; GeoJSON. Areas whose figures are withheld say so."""
+
+    def make() -> bytes:
+        return area_map(telling).model_dump_json().encode()
+
+    language = telling.words.language
+    answer = remembered(telling.snapshot, ("areas.geojson", language), make)
+    return respond(request, answer, language=language, cache=REVALIDATE, media_type=GEO_JSON)
 
 
 # An area's code may hold a slash, as "Allston / Brighton" does.
@@ -51,29 +75,26 @@ async def list_areas(request: Request, _query: Annotated[LanguageQuery, Query()]
     dependencies=[allowed(Scope.AREAS_READ)],
 )
 def get_area(request: Request, area: AreaCode, _query: Annotated[LanguageQuery, Query()], telling: Told) -> Response:
-    """Pressure and signals of one area."""
-    pressure = found(telling.snapshot, area)
+    """Pressure and signals of one area, and how it stands with what lies in it and beside it."""
+    found(telling.snapshot, area)
 
     def make() -> bytes:
-        item = area_item(telling, pressure)
-        minimum = telling.snapshot.published.minimum
-        body = AreaDetail(**dict(item), as_of=published_at(telling), minimum_cell=minimum)
-        return body.model_dump_json().encode()
+        return area_detail(telling, area).model_dump_json().encode()
 
     language = telling.words.language
     answer = remembered(telling.snapshot, ("area", area, language), make)
     return respond(request, answer, language=language, cache=REVALIDATE)
 
 
-def found(snapshot: Snapshot, area: str) -> Pressure:
-    """The disclosed pressure of an area.
+def found(snapshot: Snapshot, area: str) -> Pressure | None:
+    """The disclosed pressure of an area; None for one without figures of its own, as a town whose villages have them.
 
     Raises
     ------
     NotFoundError
-        If there is none.
+        If there is no such area: neither among the figures nor among the signals nor among the places.
     """
-    pressure = snapshot.published.areas.get(area)
-    if pressure is None:
-        raise NotFoundError(marked("There is no area with this code among the published figures."))
-    return pressure
+    published = snapshot.published
+    if area not in published.areas and area not in snapshot.places.areas and not published.signals_of(area):
+        raise NotFoundError(marked("There is no area with this code."))
+    return published.areas.get(area)

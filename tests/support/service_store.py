@@ -18,6 +18,7 @@ import pandas as pd
 
 from data.schema import EVENT_COLUMNS
 from data.store import ImportRun, Store
+from data.synthetic.outlines import boundaries, village_outlines
 
 AS_OF = 1_763_683_200  # 21 November 2025, 08:00 in Shanghai
 DAY = 86_400
@@ -88,7 +89,7 @@ def fill(store: Store, *, cases: int, seed: int = 7, as_of: int = AS_OF) -> None
     """Fill an open store with places, cases and one scoring."""
     rng = np.random.default_rng(seed)
     store.write_places(
-        areas=pd.DataFrame(AREAS, columns=["area", "parent", "name_zh", "name_en", "population"]),
+        areas=simulated_areas(),
         offices=pd.DataFrame(OFFICES, columns=["office", "tier", "name_zh", "name_en"]),
         categories=pd.DataFrame(CATEGORIES, columns=["category", "name_zh", "name_en"]),
     )
@@ -117,6 +118,18 @@ def score(store: Store, *, as_of: int, seed: int) -> None:
     store.write_signals(simulated_signals(as_of))
     store.write_signal_weeks(simulated_signal_weeks(rng, as_of))
     store.add_outcomes(simulated_outcomes(as_of))
+
+
+@cache
+def simulated_areas() -> pd.DataFrame:
+    """The towns and their villages, with boundaries."""
+    areas = pd.DataFrame(AREAS, columns=["area", "parent", "name_zh", "name_en", "population"])
+    towns = [int(parent == "T-2") for _, parent, *_ in AREAS if parent]
+    places = np.random.default_rng(5).uniform(-0.5, 0.5, (len(towns), 2)) + np.column_stack(
+        (towns, np.zeros(len(towns)))
+    )
+    of_villages, of_towns, _of_city = boundaries(village_outlines(places), towns)
+    return areas.assign(boundary=[*of_towns, *of_villages])
 
 
 def simulated_events(rng: np.random.Generator, cases: int, as_of: int) -> pd.DataFrame:
