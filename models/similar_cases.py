@@ -101,7 +101,8 @@ class SimilarCounts:
         if frame.empty:
             return cls({})
         found = outcomes_at(known, frame, as_of=as_of, observed_until=observed_until, names=LANDMARK_OUTCOMES)
-        return cls({name: dict(_counted(frame, outcome.value)) for name, outcome in found.items()})
+        counts = {name: dict(_counted(frame, outcome.value)) for name, outcome in found.items()}
+        return cls({name: listed for name, listed in counts.items() if listed})
 
     def similar(
         self,

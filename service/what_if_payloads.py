@@ -51,7 +51,8 @@ class WhatIfItem(BaseModel):
 
     model_config = example(
         outcome="late", before=0.22, after=0.04, lower=0.03, upper=0.06, before_per_100=22, after_per_100=4, cases=134,
-        failed_share=0.2, by_definition=False, refused=None, text="If the office replies now: …",
+        failed_share=0.2, by_definition=False, refused=None, seen="134 cases of this type, 20% ended late",
+        text="If the office replies now: of cases in that state, about 4 of 100 ended late (3 to 6); …",
     )  # fmt: skip
 
     outcome: str
@@ -65,6 +66,7 @@ class WhatIfItem(BaseModel):
     failed_share: float | None = Field(description="Of these, the failed; null where it would show fewer than ten.")
     by_definition: bool = Field(description="Whether it follows from the deadline alone.")
     refused: str | None = Field(description="Why there is no answer: the data never saw enough cases like it.")
+    seen: str | None = Field(description="What it rests on, in words; null if refused, or not needed.")
     text: str = Field(description="The answer or the refusal in words.")
 
 
@@ -100,5 +102,6 @@ def what_if_item(words: Words, found: WhatIf) -> WhatIfItem:
         failed_share=None if math.isnan(found.seen_share) else round(found.seen_share, 4),
         by_definition=found.by_definition,
         refused=None if found.refused is None else text,
+        seen=words.pick(zh=found.seen_zh, en=found.seen_en, code="") or None,
         text=text,
     )

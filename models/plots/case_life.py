@@ -157,9 +157,7 @@ def _ground(x: alt.X) -> list[alt.Chart]:
 
     # Seen by nobody: it makes the scale reach from the first moment to the last.
     ends = alt.Chart(alt.NamedData("ends")).mark_point(opacity=0).encode(x=x)
-    stood = (
-        alt.Chart(alt.NamedData("pauses")).mark_rect(color=theme.RULE, opacity=0.45).encode(x=x, x2="to:T")
-    )
+    stood = alt.Chart(alt.NamedData("pauses")).mark_rect(color=theme.RULE, opacity=0.45).encode(x=x, x2="to:T")
     days = alt.Chart(alt.NamedData("days"))
     ticks = days.mark_rule(color=theme.QUIET).encode(x=x, y=alt.value(HEIGHT), y2=alt.value(HEIGHT + _TICK))
     dates = days.mark_text(baseline="top", color=theme.INK).encode(x=x, y=alt.value(HEIGHT + _TICK + 3), text="label:N")
@@ -175,7 +173,15 @@ def _risk(x: alt.X, y: alt.Y, title: str) -> list[alt.Chart]:
     )
     steps = line.mark_line(color=theme.LOWERS, strokeWidth=2, interpolate="step-after").encode(x=x, y=y)
     points = line.mark_point(color=theme.LOWERS, filled=True, size=26, opacity=1).encode(x=x, y=y)
-    return [band, steps, points]
+    return [band, *_ends(line, x), steps, points]
+
+
+def _ends(line: alt.Chart, x: alt.X) -> list[alt.Chart]:
+    """Where the band ends: its tint alone would be too faint."""
+    import altair as alt  # noqa: PLC0415
+
+    drawn = line.mark_line(color=theme.EDGE, strokeWidth=1, interpolate="step-after")
+    return [drawn.encode(x=x, y=alt.Y(f"{end}:Q")) for end in ("lower", "upper")]
 
 
 def _uprights(x: alt.X) -> list[alt.Chart]:
@@ -188,9 +194,9 @@ def _uprights(x: alt.X) -> list[alt.Chart]:
         events.mark_rule(color=theme.QUIET, strokeDash=[2, 3], strokeWidth=1).encode(x=x),
         events.mark_text(align="left", baseline="bottom", dx=2, color=theme.INK).encode(x=x, y=place, text="label:N"),
         due.mark_rule(color=theme.RAISES, strokeWidth=2).encode(x=x),
-        due.mark_text(
-            align="right", dx=-4, dy=-6, baseline="bottom", color=theme.RAISES, fontWeight="bold"
-        ).encode(x=x, y=alt.value(HEIGHT), text="label:N"),
+        due.mark_text(align="right", dx=-4, dy=-6, baseline="bottom", color=theme.RAISES, fontWeight="bold").encode(
+            x=x, y=alt.value(HEIGHT), text="label:N"
+        ),
     ]
 
 

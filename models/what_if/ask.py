@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -50,6 +51,8 @@ _UNTOLD: Final = (
 )
 
 
+# What floats are off by makes no interval wider.
+_HAIR: Final = 1e-9
 # As everywhere: fewer are not told.
 SMALL_CELL: Final = 10
 
@@ -69,6 +72,7 @@ class WhatIf:
     refused : why there is no answer, in Chinese and English; None where there is one
     by_definition : whether the answer follows from the deadline alone and needed no data
     text_zh, text_en : the answer or the refusal as an officer reads it
+    seen_zh, seen_en : how many past cases the answer rests on and how they ended; empty where it rests on none
     """
 
     action: str
@@ -82,6 +86,8 @@ class WhatIf:
     by_definition: bool
     text_zh: str
     text_en: str
+    seen_zh: str = ""
+    seen_en: str = ""
 
     @property
     def attention(self) -> float:
@@ -296,25 +302,30 @@ class _Question:
         if_zh, if_en = self._if()
         told_zh, told_en = of_100(after)
         now_zh, now_en = self._now()
-        low, high = round(100 * lower), round(100 * upper)
+        # Outwards from four decimals, as intervals are shown everywhere.
+        low = math.floor(100 * round(lower, 4) + _HAIR)
+        high = math.ceil(100 * round(upper, 4) - _HAIR)
         whose_zh, whose_en = (
             ("同类", "of this type") if like.scope == "category" else ("同一大类", "of this group of types")
         )
+        seen_zh, seen_en = (
+            said.format(failed=failed) for said, failed in zip(_seen(like), (failed_zh, failed_en), strict=True)
+        )
         text_zh = (
             f"{if_zh}：情形相当的案件每100件{told_zh}{failed_zh}（{low}至{high}件）{now_zh}。"
-            f"以往{like.done}件{whose_zh}案件{self.action.done_zh}，{_seen(like)[0].format(failed=failed_zh)}。"
+            f"以往{like.done}件{whose_zh}案件{self.action.done_zh}，{seen_zh}。"
             "这是以往的情况，并不说明是这样办带来的。"
         )
         text_en = (
             f"{if_en}: of cases in that state, {told_en} of 100 {failed_en} ({low} to {high}){now_en}. "
             f"Of {like.done:,} earlier cases {whose_en} {self.action.done_en}, "
-            f"{_seen(like)[1].format(failed=failed_en)}. "
+            f"{seen_en}. "
             "That is how such cases went; it does not say that doing so was the cause."
         )
         return WhatIf(
             self.action.name, self.outcome, self.before, after, (lower, upper), like.done,
             float("nan") if _is_small(like) else like.share, None, False,
-            text_zh, text_en,
+            text_zh, text_en, f"{like.done}件{whose_zh}案件，{seen_zh}", f"{like.done:,} cases {whose_en}, {seen_en}",
         )  # fmt: skip
 
     def _now(self) -> Text:

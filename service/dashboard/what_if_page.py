@@ -22,6 +22,7 @@ from service.what_ifs import Question
 router = APIRouter(include_in_schema=False)
 
 _HTML: Final = "text/html; charset=utf-8"
+_FEW: Final = 0.005
 # What was asked, as the heading of the answer.
 ASKED: Final = {
     "reply": marked("If the office replies now"),
@@ -56,7 +57,7 @@ async def what_if_page(
             answer=answer,
             asked=_asked(telling, question),
             asks=asks_of(telling, case, events, question),
-            number=lambda value: display.number(telling.words, value),
+            per_100=lambda risk: _per_100(telling, risk),
             interval=display.interval,
         )
         record_case(request, case_id, "what-if")
@@ -72,3 +73,12 @@ def _asked(telling: Telling, question: Question | None) -> str:
     office = "" if question.office is None else Show(telling).place("office", question.office)
     day = "" if question.by is None else day_name(telling.words, question.by)
     return telling.words.gettext(ASKED[question.action], office=office, day=day)
+
+
+def _per_100(telling: Telling, risk: float | None) -> str:
+    """A risk as cases of 100; what is not certain is shown neither as nothing nor as all."""
+    if risk is None:
+        return "–"
+    if 0 < risk < _FEW:
+        return telling.words.gettext("under 1")
+    return display.number(telling.words, 100 if risk == 1 else min(display.per_100(risk), 99))
