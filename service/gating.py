@@ -29,7 +29,9 @@ GATES: Final = {
     "outcomes": marked("It tells every outcome that the one in use tells"),
     "judged": marked("It was judged on later cases beside the one in use"),
     "cases": marked("Enough mature cases judged it: 200 of each outcome, 20 of them failed"),
-    "brier": marked("Its Brier score is not surely worse than that of the one in use, on the same cases"),
+    "brier": marked(
+        "Its Brier score is not surely worse than that of the one in use by over a hundredth of it, on the same cases"
+    ),
     "calibration": marked("Its risks mean what they say: a calibration error of 0.05 at most"),
     "slices": marked("No office, area, type of problem or channel is told much worse"),
 }

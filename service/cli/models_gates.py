@@ -123,7 +123,7 @@ def _tell_gates(found: list[Gate]) -> None:
 
 
 def _plain(value: float | None) -> str:
-    return "–" if value is None else f"{value:.4g}"
+    return "–" if value is None else f"{value:,.0f}" if value >= 1000 else f"{value:.4g}"
 
 
 def _signed(one: dict[str, float | None]) -> str:

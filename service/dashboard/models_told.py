@@ -135,7 +135,7 @@ class Tell:
         """Whether it does, with the code of its mark."""
         if gate.passed is None:
             return "unknown", self.words.gettext("cannot be told")
-        return ("low", self.words.gettext("passed")) if gate.passed else ("high", self.words.gettext("not passed"))
+        return ("low", self.words.gettext("fulfilled")) if gate.passed else ("high", self.words.gettext("not passed"))
 
     def gates_finding(self, found: list[GateShown]) -> str:
         """The heading over the gates."""
