@@ -77,7 +77,7 @@ def case_life(
     said = words or CaseLifeWords()
     rows = life_rows(risks, events, time_zone=time_zone, due_at=due_at, words=said, pauses=pauses)
     chart = _empty(said)
-    chart.datasets = alt.Datasets(**rows)
+    chart.datasets = alt.Datasets(**rows)  # type: ignore[no-untyped-call]
     return chart
 
 
@@ -207,7 +207,7 @@ def _compiled(words: CaseLifeWords) -> Mapping[str, Any]:
     import vl_convert  # noqa: PLC0415
 
     chart = _empty(words)
-    chart.datasets = alt.Datasets(**{name: [] for name in ("risks", "events", "pauses", "due", "ends", "days")})
+    chart.datasets = alt.Datasets(**{name: [] for name in ("risks", "events", "pauses", "due", "ends", "days")})  # type: ignore[no-untyped-call]
     found: dict[str, Any] = vl_convert.vegalite_to_vega(chart.to_dict())
     return found
 

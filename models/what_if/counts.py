@@ -108,14 +108,15 @@ def _of_kind(seen: pd.DataFrame, scope: str, kind: EventKind) -> Iterator[tuple[
     taken = seen["stage"] == STEPS.index(kind)
     # At a point at which nothing could be restarted, not restarting says nothing.
     without = seen[~taken & seen["is_paused"]] if kind == EventKind.RESUMED else seen[~taken]
-    others = without.drop_duplicates([scope, "standing", "case"]).groupby([scope, "standing"], observed=True).size()
-    done = _first_of_each(seen[taken], [scope, "standing"])
+    by = [scope, "standing"]
+    others = without.drop_duplicates([*by, "case"]).groupby(by, observed=True).size()
+    done = _first_of_each(seen[taken], by)
     for value, place in sorted({*others.index, *done}):
         numbers = (*done.get((value, place), (0, 0)), int(others.get((value, place), 0)))
         yield (scope, str(value), int(place), kind.value, None), numbers
     if kind in _BY_OFFICE:
-        for (value, place, office), numbers in _first_of_each(seen[taken], [scope, "standing", "office"]).items():
-            yield (scope, str(value), int(place), kind.value, str(office)), (*numbers, 0)
+        for (value, place, office), (made, failed) in _first_of_each(seen[taken], [*by, "office"]).items():
+            yield (scope, str(value), int(place), kind.value, str(office)), (made, failed, 0)
 
 
 def _first_of_each(taken: pd.DataFrame, by: list[str]) -> dict[Any, tuple[int, int]]:

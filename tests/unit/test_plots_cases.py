@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 from data.errors import UsageError
 from models.plots import theme
 from models.plots.beeswarm import BeeswarmWords, beeswarm, beeswarm_frame
-from models.plots.case_life import CaseLifeWords, case_life
+from models.plots.case_life import CaseLifeWords, case_life, life_rows, life_svg
 from models.plots.waterfall import WaterfallWords, labels_of, waterfall, waterfall_frame
 
 HOUR = 3600
@@ -161,6 +161,32 @@ def test_a_case_without_events_or_deadline_is_drawn(life):
     assert CaseLifeWords().deadline not in drawn
 
 
+def test_one_drawing_serves_every_case(life):
+    """What is filled into it is what the whole chart would draw, to the letter; pauses and all."""
+    risks, events = life
+    stood = pd.DataFrame({"from": [START + 30 * HOUR], "to": [START + 50 * HOUR]})
+    words = CaseLifeWords("每100件中的风险", "", "时限", "%-m月%-d日")
+    given = {"time_zone": "Asia/Shanghai", "due_at": START + 90 * HOUR, "words": words, "pauses": stood}
+    drawn = theme.svg(case_life(risks, events, **given), "dark")
+    assert life_svg(life_rows(risks, events, **given), words, "dark") == drawn
+    assert theme.DARK[theme.RULE] in drawn.decode()
+
+
+@pytest.mark.parametrize("days", [1, 2, 4, 6, 9, 40, 200, 900])
+def test_dates_leave_each_other_room(days):
+    """At most five, at equal steps of whole days on the local clock, and none twice."""
+    risks = pd.DataFrame(
+        {"landmark_at": [START, START + days * 24 * HOUR], "probability": 0.5, "lower": 0.4, "upper": 0.6}
+    )
+    events = pd.DataFrame({"at": [], "label": []})
+    rows = life_rows(risks, events, time_zone="Asia/Shanghai", words=CaseLifeWords(date_format="%-m月%-d日"))
+    moments = pd.to_datetime([row["at"] for row in rows["days"]])
+    assert 1 <= len(moments) <= 5
+    assert (moments == moments.normalize()).all()
+    assert len(set(np.diff(moments))) <= 1
+    assert rows["days"][-1]["label"] == f"{moments[-1].month}月{moments[-1].day}日"
+
+
 def test_a_life_without_landmarks_or_columns_is_refused(life):
     """The message says what was expected."""
     risks, events = life
@@ -170,6 +196,8 @@ def test_a_life_without_landmarks_or_columns_is_refused(life):
         case_life(risks.drop(columns="lower"), events, time_zone="UTC")
     with pytest.raises(UsageError, match="Expected events with the columns at, label, and 'label' is missing"):
         case_life(risks, events.drop(columns="label"), time_zone="UTC")
+    with pytest.raises(UsageError, match="Expected pauses with the columns from, to, and 'to' is missing"):
+        case_life(risks, events, time_zone="UTC", pauses=pd.DataFrame({"from": [START]}))
 
 
 @pytest.fixture
