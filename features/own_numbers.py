@@ -9,10 +9,9 @@ from __future__ import annotations
 
 from bisect import bisect_right
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
 from datetime import datetime
-from functools import cached_property
-from typing import Final
+from functools import lru_cache
+from typing import Final, NamedTuple
 from zoneinfo import ZoneInfo
 
 from data.clock import WorkingCalendar
@@ -56,7 +55,6 @@ class OneCalendar:
         return self._before[place] - (max(self._ends[place - 1] - moment, 0) if place else 0)
 
 
-@dataclass
 class OneLandmark:
     """A case at a moment.
 
@@ -66,30 +64,37 @@ class OneLandmark:
     at : seconds in UTC
     zone : the clock of the city
     calendar : when the offices work; None where that is not known
+    paused : seconds for which the case has been paused, the pause that goes on included
+    passed : share of the promised time that has passed, as `features.starts.share_passed`
     """
 
-    case: OneCase
-    at: int
-    zone: ZoneInfo
-    calendar: OneCalendar | None
+    __slots__ = ("at", "calendar", "case", "passed", "paused", "zone")
 
-    @cached_property
-    def paused(self) -> int:
-        """Seconds for which the case has been paused, the pause that goes on included."""
-        since = self.case.paused_since
-        return self.case.paused_seconds + (self.at - since if since < NEVER else 0)
+    def __init__(self, case: OneCase, at: int, zone: ZoneInfo, calendar: OneCalendar | None) -> None:
+        self.case, self.at, self.zone, self.calendar = case, at, zone, calendar
+        since, due, opened = case.paused_since, case.due_at, case.opened_at
+        self.paused: int = case.paused_seconds + (at - since if since < NEVER else 0)
+        self.passed = 0.0 if due >= NEVER else min(max((at - opened) / max(due - opened, 1), 0.0), 1.0)
 
-    @cached_property
-    def passed(self) -> float:
-        """Share of the promised time that has passed, as `features.starts.share_passed`."""
-        due, opened = self.case.due_at, self.case.opened_at
-        if due >= NEVER:
-            return 0.0
-        return min(max((self.at - opened) / max(due - opened, 1), 0.0), 1.0)
-
-    def clock(self, moment: int) -> datetime:
+    def clock(self, moment: int) -> Clock:
         """A moment on the local clock."""
-        return datetime.fromtimestamp(moment, self.zone)
+        return _clock(moment, self.zone)
+
+
+class Clock(NamedTuple):
+    """Hours since midnight, by whole minutes; the day of the week (Monday is 0); hours since the week began."""
+
+    hour: float
+    weekday: int
+    week_hour: float
+
+
+# Most cases of a city are opened in office hours and promised until the end of a day.
+@lru_cache(maxsize=65_536)
+def _clock(moment: int, zone: ZoneInfo) -> Clock:
+    found = datetime.fromtimestamp(moment, zone)
+    day = found.weekday()
+    return Clock(found.hour + found.minute / 60, day, day * 24 + found.hour + found.minute / 60)
 
 
 Number = Callable[[OneLandmark], float]
@@ -122,8 +127,7 @@ def _hour(column: str) -> Number:
         moment: int = getattr(mark.case, column)
         if moment >= NEVER:
             return _NULL
-        clock = mark.clock(moment)
-        return clock.hour + clock.minute / 60
+        return mark.clock(moment).hour
 
     return found
 
@@ -131,7 +135,7 @@ def _hour(column: str) -> Number:
 def _weekday(column: str) -> Number:
     def found(mark: OneLandmark) -> float:
         moment: int = getattr(mark.case, column)
-        return float(mark.clock(moment).weekday()) if moment < NEVER else _NULL
+        return float(mark.clock(moment).weekday) if moment < NEVER else _NULL
 
     return found
 
@@ -189,13 +193,11 @@ def _working_days_to_due(mark: OneLandmark) -> float:
 
 
 def _landmark_hour(mark: OneLandmark) -> float:
-    clock = mark.clock(mark.at)
-    return clock.hour + clock.minute / 60
+    return mark.clock(mark.at).hour
 
 
 def _hours_to_weekend(mark: OneLandmark) -> float:
-    clock = mark.clock(mark.at)
-    return max(_WEEKEND - (clock.weekday() * 24 + clock.hour + clock.minute / 60), 0.0)
+    return max(_WEEKEND - mark.clock(mark.at).week_hour, 0.0)
 
 
 _HOURS: Final = {
@@ -237,6 +239,6 @@ OWN_NUMBERS: Final[Mapping[str, Number]] = {
     "opened_hour": _hour("opened_known_at"),
     "opened_weekday": _weekday("opened_known_at"),
     "landmark_hour": _landmark_hour,
-    "landmark_weekday": lambda mark: float(mark.clock(mark.at).weekday()),
+    "landmark_weekday": lambda mark: float(mark.clock(mark.at).weekday),
     "hours_to_weekend": _hours_to_weekend,
 }

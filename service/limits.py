@@ -285,7 +285,9 @@ class _Body:
     async def _next(self) -> Message:
         patience = min(PART_SECONDS, self._ends - time.monotonic())
         try:
-            return await asyncio.wait_for(self._receive(), max(patience, 0))
+            # Not `wait_for`, which makes a task of it: nearly always the part is there.
+            async with asyncio.timeout(max(patience, 0)):
+                return await self._receive()
         except TimeoutError:
             raise self._error("time", 408, _CLOSE) from None
 

@@ -39,17 +39,22 @@ class CaseChoice(LanguageQuery):
     office: Code = Field(default=None, description="Code of the office that is responsible now.")
     category: Code = Field(default=None, description="Code of the type of problem.")
     area: Code = Field(default=None, description="Code of the area; areas within it count.")
-    band: Annotated[Literal["low", "medium", "high"] | None, BeforeValidator(_none_if_empty)] = Field(
-        default=None, description="Band of the risk."
-    )
+    band: Annotated[
+        Literal["low", "medium", "high"] | None,
+        BeforeValidator(_none_if_empty, json_schema_input_type=Literal["low", "medium", "high", ""] | None),
+    ] = Field(default=None, description="Band of the risk; empty: of any.")
     outcome: Literal["late", "unresolved", "reopened", "handed_up", "any_failure"] = Field(
         default=OUTCOME,
         description="The risk of what: the list goes by it, and holds the cases of which it is told. `any_failure`: of "
         "any of them.",
     )
     mark: Annotated[
-        Literal["seen", "shortlisted", "acted", "overridden", "none"] | None, BeforeValidator(_none_if_empty)
-    ] = Field(default=None, description="What the office noted on the case; `none`: nothing yet.")
+        Literal["seen", "shortlisted", "acted", "overridden", "none"] | None,
+        BeforeValidator(
+            _none_if_empty,
+            json_schema_input_type=Literal["seen", "shortlisted", "acted", "overridden", "none", ""] | None,
+        ),
+    ] = Field(default=None, description="What the office noted on the case; `none`: nothing yet; empty: any.")
     deadline: Literal["all", "ahead", "passed"] = Field(
         default="all",
         description="Whether the promised moment was still ahead at the scoring; a broken first promise is passed.",

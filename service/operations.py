@@ -13,6 +13,7 @@ from service.limits import Limits, RateLimit
 from service.metrics import Metrics, Shown, StoreFigures
 from service.observe import Observe
 from service.online.holder import Status as Loaded
+from service.quick_routes import QuickLane
 from service.readiness import Probe, looks_of
 from service.reads import Reads
 from service.settings import Settings
@@ -39,6 +40,7 @@ def install(app: FastAPI, settings: Settings) -> None:
     )
     rate = RateLimit(settings.rate_per_minute) if settings.rate_per_minute else None
     # The last one added is the outermost.
+    app.add_middleware(QuickLane)
     app.add_middleware(Limits, max_body_bytes=settings.max_body_bytes, rate=rate, refused=metrics.refused)
     app.add_middleware(Guard)
     app.add_middleware(Observe, metrics=metrics, stopping=app.state.stopping)

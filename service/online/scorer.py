@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Collection, Iterator, Sequence
-from dataclasses import dataclass
-from typing import Final
+from typing import Final, NamedTuple
 
 import numpy as np
 import pandas as pd
@@ -31,8 +30,7 @@ _CERTAIN: Final = (1.0, 1.0, 1.0)
 _NONE: Final = (float("nan"), float("nan"), float("nan"))
 
 
-@dataclass(frozen=True, slots=True)
-class OneTold:
+class OneTold(NamedTuple):
     """The risk of one outcome of one case, as a scoring stores it; `reasons` is JSON, "" where not asked for."""
 
     outcome: str
@@ -43,8 +41,7 @@ class OneTold:
     reasons: str = ""
 
 
-@dataclass(frozen=True, slots=True)
-class CaseTold:
+class CaseTold(NamedTuple):
     """What is told of one case. `remaining` are seconds: median and the ends of two intervals; None if not asked."""
 
     status: Status
@@ -235,6 +232,7 @@ def _is_overdue(case: OneCase, as_of: int) -> bool:
 
 
 def _told(outcome: str, probability: float, lower: float, upper: float, reasons: str = "") -> OneTold:
-    probability = min(max(probability, 0.0), 1.0)
+    if not (0.0 <= probability <= 1.0 and 0.0 <= lower <= 1.0 and 0.0 <= upper <= 1.0):
+        probability, lower, upper = (min(max(end, 0.0), 1.0) for end in (probability, lower, upper))
     band = "high" if probability >= HIGH else "medium" if probability >= MEDIUM else "low"
-    return OneTold(outcome, probability, min(max(lower, 0.0), 1.0), min(max(upper, 0.0), 1.0), band, reasons)
+    return OneTold(outcome, probability, lower, upper, band, reasons)
