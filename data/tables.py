@@ -401,7 +401,9 @@ case_mark = Table(
     Column("reason", String(32)),  # a code, for an override
     Column("office", String(160)),  # that was responsible then; null: not known
     Column("recorded_at", BigInteger, nullable=False),
-    Index(None, "case_id"),
+    # For the marks of the cases that are shown, and for the cases with a mark.
+    Index(None, "case_id", "mark"),
+    Index(None, "mark", "case_id"),
 )
 
 # Filters of the list of cases that a desk keeps. Codes only: a view is called by what it filters, by no text of anyone.

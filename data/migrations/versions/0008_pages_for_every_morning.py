@@ -24,7 +24,8 @@ def upgrade() -> None:
         sa.Column("recorded_at", sa.BigInteger(), nullable=False),
         sa.PrimaryKeyConstraint("mark_id", name="pk_case_mark"),
     )
-    op.create_index("ix_case_mark_case_id", "case_mark", ["case_id"])
+    op.create_index("ix_case_mark_case_id_mark", "case_mark", ["case_id", "mark"])
+    op.create_index("ix_case_mark_mark_case_id", "case_mark", ["mark", "case_id"])
     op.create_table(
         "saved_view",
         sa.Column("view_id", sa.String(32), nullable=False),
