@@ -205,7 +205,7 @@ def test_an_analyst_confirms_a_signal_and_the_queue_says_so(start, origin, city,
 @pytest.mark.parametrize("language", LANGUAGES)
 @pytest.mark.parametrize("hand", ALL_HANDS)
 def test_an_analyst_puts_a_model_to_use_and_takes_it_back(start, origin, city, hand, language):
-    """Not before the box is ticked; and the one before is in use again after."""
+    """Beside the one in use, not before a page has said what will change; and the one before is in use again after."""
     registry = Registry(city.with_suffix(".models"))
     before = registry.champion("failures")
     (other,) = set(registry.versions()) - {before}
@@ -214,22 +214,31 @@ def test_an_analyst_puts_a_model_to_use_and_takes_it_back(start, origin, city, h
     page.goto(f"{origin}/models?lang={language}")
     user.press(page.get_by_role("link", name=other))
     page.wait_for_url(f"**/models/{other}*")
-    figures = page.locator("section[aria-labelledby=figures] tbody tr", has_text="brier").locator("td")
-    assert figures.all_inner_texts() == ["0.125", "0.25"]
+    compared = page.locator("section[aria-labelledby=beside] tbody tr").first.locator("td")
+    assert [text[:5] for text in compared.all_inner_texts()[:2]] == ["0.145", "0.140"]
+    assert page.locator("section[aria-labelledby=gates] tbody tr").count() == 9
+    pictures = page.locator("section[aria-labelledby=beside] img")
+    assert pictures.count() == 2
+    for address in pictures.evaluate_all("images => images.map(image => image.src)"):
+        assert httpx.get(address).headers["content-type"] == "image/svg+xml"
     user.choose(page.locator("select[name=alias]"), "champion")
     user.choose(page.locator("select[name=reason]"), "newer-data")
     user.press(page.get_by_role("button"))
-    assert page.url.partition("?")[0] == f"{origin}/models/{other}"
+    page.wait_for_url(f"**/models/{other}/promote*")
+    change = page.locator("section[aria-labelledby=change]").inner_text()
+    assert before in change
+    assert other in change
     assert registry.champion("failures") == before
-    user.press(page.locator("input[name=looked]"))
     user.press(page.get_by_role("button"))
     page.wait_for_url(f"{origin}/models?lang={language}")
     assert registry.champion("failures") == other
     in_use = page.locator("tbody tr", has=page.locator(".status.confirmed"))
     assert in_use.locator("th").all_inner_texts() == [other]
     user.press(in_use.get_by_role("link"))
-    page.wait_for_url(f"**/models/{other}*")
-    user.press(page.locator("input[name=looked]"))
+    page.wait_for_url(f"**/models/{other}?*")
+    user.press(page.locator("a[href*=rollback]"))
+    page.wait_for_url(f"**/models/{other}/rollback*")
+    assert registry.champion("failures") == other
     user.press(page.get_by_role("button"))
     page.wait_for_url(f"{origin}/models?lang={language}")
     assert in_use.locator("th").all_inner_texts() == [before]

@@ -18,7 +18,14 @@ def estimate(value: float, reach: float = 0.01) -> dict[str, float]:
 
 def side(brier: float, ece: float = 0.02) -> dict[str, Any]:
     """One of two models: figures, a reliability curve and a capacity curve."""
-    figures = {"brier": brier, "log_loss": 3 * brier, "auc": 0.8, "average_precision": 0.6, "ece": ece, "slope": 1.02}
+    figures: dict[str, float] = {
+        "brier": brier,
+        "log_loss": 3 * brier,
+        "auc": 0.8,
+        "average_precision": 0.6,
+        "ece": ece,
+        "slope": 1.02,
+    }
     bins = [{"n": 90, "predicted": p, "observed": estimate(p + ece, 0.04)} for p in (0.05, 0.15, 0.3, 0.45, 0.7)]
     shares = (0.05, 0.1, 0.2, 0.5, 1.0)
     curve = [

@@ -11,7 +11,10 @@ from data import tables
 from data.store import Store
 from models.registry import Registry
 from service import promotions
-from tests.support.judgements import judge_all
+from service.gating import require_gates
+from service.identity import LOCAL, SCOPES, Identity, Role
+from service.problems import ForbiddenError
+from tests.support.judgements import drift_frame, judge_all, judgement
 from tests.support.service_writes import Writer, acts, filled_store, left_in, writer_of
 from tests.unit.test_cli_models import NAMES, bundle
 
@@ -220,6 +223,58 @@ def test_a_version_that_learned_of_people_is_refused(kept):
     answer = kept.promote(version)
     assert (answer.status_code, answer.json()["type"]) == (403, "urn:heed:problem:boundary")
     assert kept.registry.champion("failures") is None
+
+
+def test_a_version_that_is_worse_is_not_put_to_use_without_a_reason(kept):
+    """409 with the way out; an administrator's reason goes over the gates, and the trail names them."""
+    first, second, _third = kept.versions
+    kept.promote(first)
+    worse = judgement(first, differences__brier={"value": 0.02, "low": 0.01, "high": 0.03})
+    kept.registry.keep_judged(second, worse)
+    shown = {gate["name"]: gate["passed"] for gate in kept.writer.ask("GET", f"/v1/models/{second}").json()["gates"]}
+    assert shown["brier"] is False
+    assert shown["slices"] is True
+    answer = kept.promote(second)
+    assert answer.status_code == 409
+    assert "Some gates of this version are not passed" in answer.json()["detail"]
+    assert kept.registry.champion("failures") == first
+    assert kept.promote(second, body={"override": "A sentence."}).status_code == 422
+    # In line, and beside, gates are not asked.
+    assert kept.promote(second, body={"alias": "shadow"}).status_code == 200
+    assert kept.promote(second, body={"override": "agreed-trial"}).status_code == 200
+    assert kept.registry.champion("failures") == second
+    done = acts(kept.store, "model.promote")[-1]
+    assert (done["override"], done["gates"]) == ("agreed-trial", ["brier"])
+    # The way back asks no gate.
+    assert kept.rollback().json()["version"] == first
+
+
+def test_only_an_administrator_goes_over_gates(kept):
+    """Whoever may promote may not do that."""
+    kept.promote(kept.versions[0])
+    analyst = Identity("key:analyst", Role.ANALYST, None, SCOPES[Role.ANALYST])
+    kept.registry.keep_judged(kept.versions[1], judgement(kept.versions[0], cases=3))
+    with pytest.raises(ForbiddenError, match="Only an administrator"):
+        require_gates(kept.registry, kept.versions[1], kept.versions[0], "agreed-trial", analyst)
+    assert require_gates(kept.registry, kept.versions[1], kept.versions[0], "agreed-trial", LOCAL) == ["cases"]
+
+
+def test_the_drift_of_the_models_in_use_is_told(kept):
+    """What the newest scoring with them found; 404 where none did."""
+    assert kept.writer.ask("GET", "/v1/models/drift").status_code == 404
+    kept.promote(kept.versions[0])
+    kept.store.write_drift(drift_frame(kept.versions[0], 1_763_683_200), as_of=1_763_683_200)
+    answer = kept.writer.ask("GET", "/v1/models/drift")
+    told = answer.json()
+    assert (told["as_of"], told["model_version"]) == ("2025-11-21T00:00:00Z", kept.versions[0])
+    outcomes = {one["outcome"]: one for one in told["outcomes"]}
+    assert [outcomes[name]["holds"] for name in ("late", "handed_up_28d", "reopened_28d")] == [True, False, None]
+    assert outcomes["late"]["risk"]["level"] == "stable"
+    assert [(move["measure"], move["level"]) for move in told["inputs"]] == [
+        ("backlog_office", "moved_much"),
+        ("time_waited", "stable"),
+    ]
+    assert kept.writer.ask("GET", "/v1/models/drift", if_none_match=answer.headers["etag"]).status_code == 304
 
 
 @pytest.mark.parametrize("body", [{"reason": "Mr Wang asked for it"}, {"alias": "previous"}, {"why": "x"}])
