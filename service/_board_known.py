@@ -133,5 +133,3 @@ def _backlogs(counted: Counted, types: Sequence[str], minimum: int) -> Iterator[
             leaves = np.zeros(len(counted.areas), dtype=bool)
             leaves[place] = True
             yield Known(leaves, every, OPEN, -1, backlog)
-
-

@@ -1,4 +1,4 @@
-"""The proof that a board gives no small count away: two tables for each, in whole numbers, that agree with all it shows.
+"""The proof that a board gives no small count away: two tables for each, in whole numbers, that agree with all of it.
 
 In the one the small count is 0, in the other it is the minimum less 1 or more. Whoever reads the board cannot tell
 either from the truth, whatever they reckon. The tables are found by linear programming and checked by adding up, so
@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 from scipy import sparse
 from scipy.optimize import Bounds, LinearConstraint, linprog, milp
 
-from service._board_table import Bools, BoardTable, Ints, small, widen
+from service._board_table import BoardTable, Bools, Ints, small, widen
 
 Floats = NDArray[np.float64]
 
@@ -120,7 +120,7 @@ class _Proof:
         return bool(flags[one])
 
     def _solve(self, objective: Floats) -> bool:
-        """Look for a table; whether the solver got to an end. `_culprit`: the shown figure in its way that says least."""
+        """Look for a table; whether the solver got to an end. `_culprit`: the cheapest shown figure in its way."""
         answer = linprog(
             objective,
             A_ub=-self._told if len(self._bounds) else None,
@@ -192,7 +192,7 @@ _AT_ONCE: Final = 24
 
 
 def _costs(table: BoardTable) -> Floats:
-    """What hiding a figure costs: one over many areas and types more than one over few, a large one more than a small."""
+    """What hiding a figure costs: one over many areas and types more than one over few, then a large one more."""
     n_nodes, n_columns, _ = table.shape
     spread = table.members.sum(axis=1)[:, None, None] * np.ones((n_nodes, n_columns, 1))
     spread[:, -1] *= max(n_columns - 1, 1)

@@ -17,6 +17,7 @@ from service.auth import described as credentials
 from service.auth.gate import Gate
 from service.dashboard import (
     areas_page,
+    board_page,
     boundary_page,
     cases_page,
     charts,
@@ -32,6 +33,7 @@ from service.online import install as online
 from service.reads import Reads
 from service.routers import (
     areas,
+    board,
     boundary,
     case_file,
     case_marks,
@@ -67,6 +69,9 @@ _PROBLEMS: Final[dict[str, tuple[int, ...]]] = {
     "getCase": (404,),
     "getArea": (404,),
     "getSignal": (404,),
+    "getBoard": (404,),
+    "getBoardTable": (404,),
+    "getBoardSchema": (404,),
     "scoreRisk": (400, 409, 415),
     "getWhatIf": (400, 404, 409),
     "askWhatIf": (400, 404, 409, 415),
@@ -79,6 +84,7 @@ _PROBLEMS: Final[dict[str, tuple[int, ...]]] = {
     "reviewSignal": (400, 404, 409, 412, 415, 428),
     "appendEvents": (400, 409, 415),
     "listModels": (409,),
+    "getModelDrift": (404, 409),
     "getModel": (404, 409),
     "promoteModel": (400, 404, 409, 412, 415, 428),
     "rollbackModels": (400, 409, 412, 415, 428),
@@ -103,8 +109,12 @@ _NOT_MODIFIED: Final = frozenset(
         "mapAreas",
         "listOffices",
         "listSignals",
+        "getBoard",
+        "getBoardTable",
+        "getBoardSchema",
         "getSignal",
         "listModels",
+        "getModelDrift",
         "getModel",
         "listJobs",
         "getJob",
@@ -153,7 +163,7 @@ def create_app(settings: Settings | None = None) -> FastAPI:
     """
     settings = Settings.read() if settings is None else settings
     settings.refuse_unsafe()
-    app = FastAPI(
+    app = quick_routes.Service(
         title="heed",
         version="1",
         summary="Early warning for public casework",
@@ -177,13 +187,14 @@ def create_app(settings: Settings | None = None) -> FastAPI:
     online.install(app, settings)
     for module in (case_file, cases, case_marks, views, areas, offices, signals, events, models, health, jobs, metrics):
         app.include_router(module.router)
-    for module in (what_if, boundary):
+    for module in (what_if, boundary, board):
         app.include_router(module.router)
     pages.install(app)
     for page in (cases_page, mark_form, view_form):
         app.include_router(page.router)
     app.include_router(review_form.router)
     app.include_router(areas_page.router)
+    app.include_router(board_page.router)
     app.include_router(models_page.router)
     for page in (what_if_page, boundary_page):
         app.include_router(page.router)

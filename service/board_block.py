@@ -1,4 +1,4 @@
-"""The weeks that an echo board is about: twelve local weeks, and four more in which what became of its cases is seen."""
+"""The weeks that an echo board is about: twelve local weeks, and four more to see what became of its cases."""
 
 from __future__ import annotations
 

@@ -36,7 +36,7 @@ from data.store import Store
 from models.signals.counts import ALL, near_instant
 from service._board_known import Told, known_elsewhere
 from service._board_proof import disclosed
-from service._board_table import Bools, BoardTable, Ints
+from service._board_table import BoardTable, Bools, Ints
 from service.board_block import Block
 from service.disclosure import MINIMUM
 
@@ -159,7 +159,13 @@ def board_of(
 
 
 def keep_board(
-    store: Store, events: pd.DataFrame, *, as_of: int, time_zone: str, parents: Mapping[str, str], minimum: int = MINIMUM
+    store: Store,
+    events: pd.DataFrame,
+    *,
+    as_of: int,
+    time_zone: str,
+    parents: Mapping[str, str],
+    minimum: int = MINIMUM,
 ) -> bool:
     """Count and disclose the newest block that had been followed up at `as_of`, and keep it, unless it is kept already.
 

@@ -77,5 +77,8 @@ class Identity:
         return self.offices is None or (office is not None and office in self.offices)
 
 
+# Whoever comes without a key, where the echo board is open to anyone (`service.auth.gate`).
+PUBLIC: Final = Identity("public", Role.DASHBOARD, None, frozenset({Scope.AREAS_READ}))
+
 # Without authentication the service can be reached from its own machine only, and whoever sits there may do everything.
 LOCAL: Final = Identity("local", Role.ADMIN, None, SCOPES[Role.ADMIN])

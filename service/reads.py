@@ -37,6 +37,7 @@ from service.earlier import Earlier, read_earlier
 from service.language import marked
 from service.places import Places, read_places
 from service.published import Published, publish
+from service.published_board import Board, read_board
 from service.settings import Settings
 from service.signal_record import NO_RECORD, SignalRecord
 
@@ -172,6 +173,7 @@ class Snapshot:
     published: Published
     earlier: Earlier | None = None  # the scoring of the day before
     capacities: Mapping[str, float] = field(default_factory=dict)  # cases per working day, by office
+    board: Board | None = None  # None: none was made yet
     # Finished answers, by route, language and address; see `service.etags`.
     memo: dict[tuple[str, ...], Any] = field(default_factory=dict, compare=False, repr=False)
 
@@ -409,8 +411,9 @@ def load(store: Store, *, minimum: int) -> Snapshot:
     record = SignalRecord.read(store, int(pressure["as_of"].iloc[0])) if len(pressure) else NO_RECORD
     published = publish(pressure, signals, places, minimum=minimum, record=record)
     earlier, capacities = read_earlier(store, as_of, OUTCOME), read_capacities(store, as_of)
+    board = read_board(store, minimum=minimum, time_zone=store.time_zone())
     return Snapshot(
-        version=_version(as_of, cases, *_in_order(places, earlier), published, capacities),
+        version=_version(as_of, cases, *_in_order(places, earlier), published, capacities, board),
         as_of=as_of,
         time_zone=ZoneInfo(store.time_zone()),
         cases=cases,
@@ -418,6 +421,7 @@ def load(store: Store, *, minimum: int) -> Snapshot:
         published=published,
         earlier=earlier,
         capacities=capacities,
+        board=board,
     )
 
 

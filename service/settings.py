@@ -91,6 +91,8 @@ class Settings(BaseSettings):
         A proxy in front ends TLS; only then are plain requests from another machine answered.
     auth : "none" or "required"
         Who may ask: everybody on this machine, or those with a key or a token.
+    public_board : bool
+        Whether the echo board, and nothing else, is open to anyone where `auth` is required.
     oidc_issuer, oidc_audience : str or None
         The identity provider and the name it knows this service by; both or neither.
     oidc_jwks_url : str or None
@@ -121,6 +123,8 @@ class Settings(BaseSettings):
         How long a job may go without a sign of life before another worker takes it up.
     retain_risks_days, retain_jobs_days, retain_audit_days : int
         How long risks of closed cases, finished jobs and the audit trail are kept.
+    drain_seconds : float
+        How long it goes on answering after SIGTERM, saying at `/health/ready` that it is not ready.
     log_format : "json" or "console"
         How log lines are written.
     log_level : str
@@ -140,6 +144,7 @@ class Settings(BaseSettings):
     tls_key: Path | None = None
     behind_proxy: bool = False
     auth: Literal["none", "required"] = "none"
+    public_board: bool = False
     oidc_issuer: _Address = None
     oidc_audience: str | None = None
     oidc_jwks_url: _Address = None
@@ -161,6 +166,7 @@ class Settings(BaseSettings):
     retain_risks_days: int = Field(default=90, ge=1)
     retain_jobs_days: int = Field(default=90, ge=1)
     retain_audit_days: int = Field(default=1_095, ge=30)
+    drain_seconds: float = Field(default=0, ge=0, le=600)
     log_format: Literal["json", "console"] = "json"
     log_level: Literal["debug", "info", "warning", "error"] = "info"
 

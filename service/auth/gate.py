@@ -16,12 +16,16 @@ from service.auth.jwks import KeySet
 from service.auth.key_ring import KeyRing
 from service.auth.keys import PREFIX, key_id_of, opens
 from service.auth.tokens import Tokens
-from service.identity import LOCAL, Identity
+from service.identity import LOCAL, PUBLIC, Identity
 from service.language import marked
 from service.settings import Settings
 
 # Longer than any token that names a role and some offices, and short enough to check without a thought.
 _MAX_CREDENTIAL: Final = 8_192
+# What anyone may read where `HEED_PUBLIC_BOARD` says so: disclosed figures, the same for everybody.
+PUBLIC_PATHS: Final = frozenset(
+    {"/board", "/v1/board", "/v1/board.csv", "/v1/board/schema.json", "/charts/board.svg"}
+)
 _TOKEN68: Final = re.compile(r"[A-Za-z0-9._~+/-]+=*")
 
 
@@ -41,6 +45,7 @@ class Gate:
     async def identity(self, request: Request) -> Identity:
         """Who asks. The store and the identity provider are only asked where what is known has aged.
 
+        Whoever shows nothing is `PUBLIC` at the addresses of the echo board, where the settings open it.
         A header counts before a cookie, and one that does not hold is not made good by the other.
 
         Raises
@@ -65,6 +70,8 @@ class Gate:
             return await self._by_bearer(sent[0])
         session = request.cookies.get(self._cookie)
         if session is None:
+            if self._settings.public_board and request.method == "GET" and request.scope["path"] in PUBLIC_PATHS:
+                return PUBLIC
             raise nobody()
         return await self._by_session(request, session)
 

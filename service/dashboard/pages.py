@@ -242,7 +242,8 @@ def render(request: Request, words: Words, template: str, **values: Any) -> byte
         "languages": LANGUAGES,
         "links": Links(request),
         # The same for all who ask one service: these pages are remembered.
-        "sign_out": request.app.state.settings.auth == "required",
+        "sign_out": request.app.state.settings.auth == "required"
+        and getattr(request.state, "identity", None) is not PUBLIC,
         "sections": _sections(request),
         **values,
     }

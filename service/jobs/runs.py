@@ -155,6 +155,7 @@ def detect(work: Work) -> Outcome:
         _as_begun(work),
         as_of=_seconds(asked.as_of),
         settings=SignalSettings(fdr_level=asked.fdr_level),
+        minimum=work.settings.minimum_cell,
         progress=work.progress,
     )
     counts = {"signals": len(found.signals), "series": found.series, "weeks": found.weeks}

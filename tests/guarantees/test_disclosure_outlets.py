@@ -28,6 +28,7 @@ from models.validation.slices import MINIMUM as IN_SLICES
 from service import published
 from service._disclosed_slices import disclose_slices
 from service.app import create_app
+from service.area_payloads import MAPPED, LevelCounts
 from service.check_report.told import disclosed
 from service.cli import app as commands
 from service.disclosure import AREA_PRESSURE, MINIMUM, SIGNAL_FIGURES
@@ -41,6 +42,7 @@ from tests.support.service_store import small_store
 PUBLISHED = "service.published.publish"
 SLICES = "service._disclosed_slices.disclose_slices, after models.validation.slices"
 CHECKED = "service.check_report.told.disclosed"
+BOARD = "service.board_counts.board_of, when it was counted"
 CASES = "single cases, for the scope cases:read"
 WHOLE = "counts of the whole store, no area or office among them"
 OWN = "figures of a table that the asker brought"
@@ -52,6 +54,7 @@ ADDRESSES = {
     "GET /areas/{area:path}": PUBLISHED,
     "GET /cases": CASES,
     "GET /cases/{case_id}": CASES,
+    "GET /charts/areas/map.svg": PUBLISHED,
     "GET /charts/areas/{area:path}/signals.svg": PUBLISHED,
     "GET /charts/cases/{case_id}/life.svg": CASES,
     "GET /charts/cases/{case_id}/reasons.svg": CASES,
@@ -62,9 +65,15 @@ ADDRESSES = {
     "GET /signals": PUBLISHED,
     "GET /signals/{signal_id}": PUBLISHED,
     "GET /v1/areas": PUBLISHED,
+    "GET /v1/areas.geojson": PUBLISHED,
     "GET /v1/areas/{area:path}": PUBLISHED,
     "GET /v1/cases": CASES,
     "GET /v1/cases/{case_id}": CASES,
+    "GET /board": BOARD,
+    "GET /charts/board.svg": BOARD,
+    "GET /v1/board": BOARD,
+    "GET /v1/board.csv": BOARD,
+    "GET /v1/board/schema.json": NONE,
     "GET /v1/offices": PUBLISHED,
     "GET /v1/signals": PUBLISHED,
     "GET /v1/signals/{signal_id}": PUBLISHED,
@@ -137,6 +146,10 @@ COMMANDS = {
 
 # Numbers about an area, an office or a signal that are no counts of cases, and what they are.
 NUMBERS = {
+    **{f"levels.{name}": "areas whose level is told" for name in LevelCounts.model_fields},
+    # The value of a disclosed figure each, beside which `withheld` names it; null where it is withheld.
+    **{f"features.properties.{name}": "a disclosed figure" for name in MAPPED},
+    "features.properties.signals": "signals, which are always told",
     "minimum_cell": "the minimum itself",
     "fdr_level": "a setting of the detection",
     "weeks_running": "weeks",

@@ -18,6 +18,7 @@ import pandas as pd
 
 from data.schema import EVENT_COLUMNS
 from data.store import ImportRun, Store
+from service.board_block import Block
 from data.synthetic.outlines import boundaries, village_outlines
 
 AS_OF = 1_763_683_200  # 21 November 2025, 08:00 in Shanghai
@@ -118,6 +119,7 @@ def score(store: Store, *, as_of: int, seed: int) -> None:
     store.write_signals(simulated_signals(as_of))
     store.write_signal_weeks(simulated_signal_weeks(rng, as_of))
     store.add_outcomes(simulated_outcomes(as_of))
+    store.add_board_counts(simulated_board(as_of))
 
 
 @cache
@@ -286,6 +288,31 @@ def simulated_signals(as_of: int) -> pd.DataFrame:
     return frame.assign(
         as_of=as_of, week=week, fdr_level=0.05, method="farrington flexible", category_group=group, **told, **why
     )
+
+
+def simulated_board(as_of: int) -> pd.DataFrame:
+    """An echo board of the villages and towns; the small village and one beside it are withheld."""
+    block = Block.newest(as_of, "Asia/Shanghai")
+    villages = [(code, parent) for code, parent, *_ in AREAS if parent]
+    cells = {
+        (code, category): (37 * place + 11 * kind) % 50 + 12
+        for place, (code, _) in enumerate(villages)
+        for kind, (category, *_) in enumerate(CATEGORIES)
+    }
+    rows = []
+    for area in ("*", *(code for code, *_ in AREAS)):
+        inside = [code for code, parent in villages if area in ("*", code, parent)]
+        for category in ("*", *(code for code, *_ in CATEGORIES)):
+            raised = sum(n for (where, kind), n in cells.items() if where in inside and category in ("*", kind))
+            told = area == "*" or category == "*"
+            figures = [raised, int(0.7 * raised), int(0.1 * raised)] if told else [raised, None, None]
+            if area in (SMALL_AREA, "A-06"):
+                figures = [None, None, None]
+            figures[2] = None if (figures[2] or 0) < 10 else figures[2]
+            rows.append((block.counted_at, area, category, block.since, 10, *figures))
+    names = ["as_of", "area", "category", "since", "minimum", "raised", "solved", "still_open"]
+    frame = pd.DataFrame(rows, columns=names)
+    return frame.astype(dict.fromkeys(names[-3:], "Int64"))
 
 
 def simulated_signal_weeks(rng: np.random.Generator, as_of: int) -> pd.DataFrame:
