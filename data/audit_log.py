@@ -45,7 +45,8 @@ class Act:
     Attributes
     ----------
     actor : a code of a key, a token, a command or a worker, at most 80 characters; never a name
-    role : what it is to the service, at most 16 characters
+    role : what it is to the service, at most 16 characters: of a key or a token its role; `command` of a command at a
+        terminal and `worker` of the worker, which are their actors too
     action : a word such as `case.read`, `signal.review`, `model.promote`, at most 32 characters
     target : what it was done to, at most 160 characters; None: nothing in particular
     detail : JSON values that say how; never contents of a case
@@ -61,6 +62,11 @@ class Act:
     action: str
     target: str | None = None
     detail: Mapping[str, Any] = field(default_factory=dict)
+
+    @classmethod
+    def own(cls, actor: str, action: str, target: str | None = None, detail: Mapping[str, Any] | None = None) -> Act:
+        """Something that a command or the worker did: `actor` is `command` or `worker`, and its role is the same."""
+        return cls(actor, actor, action, target, detail or {})
 
     def __post_init__(self) -> None:
         for name, longest in _LONGEST.items():

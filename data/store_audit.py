@@ -185,7 +185,7 @@ def cut_front(connection: Connection, older_than: int, actor: str, *, now: int |
     gone = int(connection.execute(select(func.count()).select_from(tables.audit_entry).where(old)).scalar_one())
     seal = {"before": int(last.seq) + 1, "hash": str(last.entry_hash), "until": int(last.at), "entries": gone}
     # The seal first: where all entries are that old, it is the one that stands on the last of them.
-    append(connection, [Act(actor, "admin", SEAL, None, seal)], now=now)
+    append(connection, [Act.own(actor, SEAL, None, seal)], now=now)
     connection.execute(delete(tables.audit_entry).where(old))
     return gone
 

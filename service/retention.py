@@ -104,7 +104,7 @@ def retain(
         # Written now, whatever moment it is reckoned from.
         told_at = max(moment, int(time.time()))
         gone["audit_entry"] = cut_front(connection, limits.audit, actor, now=told_at)
-        append(connection, [Act(actor, "admin", "store.retain", None, {"rows": gone})], now=told_at)
+        append(connection, [Act.own(actor, "store.retain", None, {"rows": gone})], now=told_at)
     return Retained(gone, dry_run, moment)
 
 

@@ -157,16 +157,15 @@ class Server(uvicorn.Server):
         return await super().on_tick(counter)
 
 
-def serve(app: FastAPI, settings: Settings, *, drain_seconds: float) -> None:
+def serve(app: FastAPI, settings: Settings) -> None:
     """Serve until a signal comes.
 
     Parameters
     ----------
     app : of `create_app`
-    settings : where to listen, and how
-    drain_seconds : between SIGTERM and the end of listening
+    settings : where to listen, how, and for how long after SIGTERM
     """
-    Server(uvicorn.Config(app, **_options(settings)), app, drain_seconds).run()
+    Server(uvicorn.Config(app, **_options(settings)), app, settings.drain_seconds).run()
 
 
 def _options(settings: Settings) -> dict[str, Any]:

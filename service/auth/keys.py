@@ -120,7 +120,7 @@ def add_key(
         key = ApiKey(key_id, hashed(text), role, held, purpose, moment, expires_at, None)
         connection.execute(insert(tables.api_key), _row_of(key))
         told = {"role": role.value, "offices": sorted(offices), "purpose": purpose, "expires_at": expires_at}
-        append(connection, [Act("command", Role.ADMIN.value, "key.add", key_id, told)], now=moment)
+        append(connection, [Act.own("command", "key.add", key_id, told)], now=moment)
     return text, key
 
 
@@ -152,7 +152,7 @@ def revoke_key(store: Store, key_id: str, *, now: int | None = None) -> ApiKey:
         if key.revoked_at is not None:
             return key
         connection.execute(update(tables.api_key).where(column.key_id == key_id).values(revoked_at=moment))
-        append(connection, [Act("command", Role.ADMIN.value, "key.revoke", key_id)], now=moment)
+        append(connection, [Act.own("command", "key.revoke", key_id)], now=moment)
         row = connection.execute(select(tables.api_key).where(column.key_id == key_id)).one()
     revoked = key_of(row)
     return key if revoked is None else revoked

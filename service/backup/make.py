@@ -75,7 +75,7 @@ def back_up(
     moment = int(time.time()) if now is None else now
     _check_output(output, replace=replace)
     with appending(store, patience=_PATIENCE) as connection:
-        append(connection, [Act(actor, "admin", "store.backup", None, {})], now=now)
+        append(connection, [Act.own(actor, "store.backup")], now=now)
     with _staging(output) as staged:
         manifest = _gather(store, settings, staged, moment, progress or _silent)
         _put_in_place(staged, output, manifest)

@@ -117,7 +117,7 @@ def _fill(store: Store, archive: Archive, actor: str, step: Progress, staged: Pa
             told = "It holds entries after that of its manifest." if checked.fault is None else checked.fault.told
             raise StoreError(f"The audit trail in the backup is not whole. {told} Nothing was restored.")
         digest = hashlib.sha256(manifest.to_bytes()).hexdigest()
-        append(connection, [Act(actor, "admin", "store.restore", None, {"manifest_sha256": digest})])
+        append(connection, [Act.own(actor, "store.restore", None, {"manifest_sha256": digest})])
         # Last, for this cannot be undone by the database.
         if staged is not None:
             _move(staged, models)

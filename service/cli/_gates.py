@@ -13,7 +13,6 @@ from models.registry import Registry
 from models.registry.names import model_name_of
 from service.gating import closed_words, comparable, gates_of
 from service.idempotency import writing
-from service.identity import LOCAL
 
 _CODE: Final = re.compile(r"[a-z0-9][a-z0-9-]{0,39}")
 
@@ -54,7 +53,7 @@ def record_override(store: Store, version: str, before: str | None, override: st
         "gates": [gate.name for gate in gone_over],
     }
     with writing(store) as connection:
-        append(connection, [Act("command", LOCAL.role.value, "model.promote", version, detail)])
+        append(connection, [Act.own("command", "model.promote", version, detail)])
 
 
 def go_over_gates(store: Store, registry: Registry, version: str, override: str) -> None:

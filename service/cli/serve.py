@@ -18,9 +18,14 @@ def serve(
     host: Annotated[str | None, typer.Option("--host", help="Address to listen on; only this machine's own.")] = None,
     port: Annotated[int | None, typer.Option("--port", help="Port to listen on.")] = None,
     drain: Annotated[
-        float,
-        typer.Option("--drain", min=0, max=600, help="Seconds to go on answering after SIGTERM, being not ready."),
-    ] = 0,
+        float | None,
+        typer.Option(
+            "--drain",
+            min=0,
+            max=600,
+            help="Seconds to go on answering after SIGTERM, being not ready (HEED_DRAIN_SECONDS).",
+        ),
+    ] = None,
 ) -> None:
     """Serve the pages and the API.
 
@@ -29,11 +34,11 @@ def serve(
 
     Example: heed --store heed.db serve --port 8000
     """
-    given = {name: value for name, value in (("host", host), ("port", port)) if value is not None}
-    run(settings(**given), drain_seconds=drain)
+    asked = {"host": host, "port": port, "drain_seconds": drain}
+    run(settings(**{name: value for name, value in asked.items() if value is not None}))
 
 
-def run(chosen: Settings, *, drain_seconds: float = 0) -> None:
+def run(chosen: Settings) -> None:
     """Serve until stopped.
 
     Raises
@@ -60,7 +65,7 @@ def run(chosen: Settings, *, drain_seconds: float = 0) -> None:
         err.print(f"heed serves {scheme}://{chosen.host}:{chosen.port}/ (stop with Ctrl+C)")
     else:
         logger.info("serving", extra={"fields": {"scheme": scheme, "port": chosen.port}})
-    server.serve(application, chosen, drain_seconds=drain_seconds)
+    server.serve(application, chosen)
 
 
 def _for_readers(chosen: Settings) -> Settings:

@@ -75,7 +75,7 @@ def _asked(store: Store, case: str, question: Question) -> tuple[str, int, tuple
     with store.reading() as connection:
         found = ask(connection, models, saved, folder / name, case, question, office_name=names)
     with appending(store, patience=PATIENCE) as connection:
-        append(connection, [Act("command", "admin", "case.read", case, {"part": "what-if"})])
+        append(connection, [Act.own("command", "case.read", case, {"part": "what-if"})])
     return version, saved.about.as_of, found
 
 

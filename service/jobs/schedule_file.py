@@ -21,6 +21,7 @@ Day = Literal["mon", "tue", "wed", "thu", "fri", "sat", "sun"]
 _DAYS: Final[tuple[Day, ...]] = ("mon", "tue", "wed", "thu", "fri", "sat", "sun")
 _UNITS: Final = {"m": 60, "h": 3_600, "d": 86_400}
 _GRACE: Final = 6 * 3_600
+_DAY: Final = 86_400
 _SHORTEST: Final = 60
 
 
@@ -178,6 +179,9 @@ def _mistakes(table: _Table, settings: Settings) -> Iterator[str]:
             yield f"{where}: after: there is no schedule of that name"
         elif _goes_round(row, known):
             yield f"{where}: after: it would come after itself"
+        # That a slot was begun is known by its job: one that is let go before its grace is over would be begun again.
+        if row.grace > settings.retain_jobs_days * _DAY:
+            yield f"{where}: grace: expected at most HEED_RETAIN_JOBS_DAYS ({settings.retain_jobs_days}d)"
         try:
             _arguments(row, settings)
         except HeedError as error:

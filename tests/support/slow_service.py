@@ -46,7 +46,7 @@ def main() -> None:
 
     app.state.closers.append((folder / "closed").touch)
     configure(settings)
-    server.serve(app, settings, drain_seconds=drain)
+    server.serve(app, settings.model_copy(update={"drain_seconds": drain}))
 
 
 if __name__ == "__main__":

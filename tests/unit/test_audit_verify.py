@@ -106,7 +106,7 @@ def test_a_front_that_is_cut_is_sealed(store):
         assert found.seal == Seal(before, NOON + 60 * (before - 2))
         assert rows_of(store)[0]["seq"] == before
         last = rows_of(store)[-1]
-        assert (last["action"], last["role"]) == (SEAL, "admin")
+        assert (last["action"], last["actor"], last["role"]) == (SEAL, "command", "command")
         assert json.loads(last["detail"])["entries"] == gone
     before_cut = Head(rows[4]["entry_hash"], 5)
     assert verify(store, before_cut).fault is None

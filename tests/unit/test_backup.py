@@ -146,7 +146,7 @@ def test_an_archive_tells_what_it_is_and_keeps_its_secrets(place, tmp_path):
     made = back_up(store, settings, tmp_path / "b.tar", actor="worker", now=NOON + 10_000)
     assert stat.S_IMODE((tmp_path / "b.tar").stat().st_mode) == 0o600
     assert [path.name for path in tmp_path.iterdir() if path.name.startswith(".")] == []
-    assert (rows_of(store)[-1]["actor"], rows_of(store)[-1]["action"]) == ("worker", "store.backup")
+    assert [rows_of(store)[-1][name] for name in ("actor", "role", "action")] == ["worker", "worker", "store.backup"]
     with open_archive(tmp_path / "b.tar") as opened:
         assert opened.manifest == made.manifest
         told = json.loads(opened.open("settings.json").read())

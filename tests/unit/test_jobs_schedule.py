@@ -121,6 +121,10 @@ def test_a_file_is_read_whole(tmp_path):
             "schedule 'a': name: expected a mapping with [sync] that heed ships",
         ),
         ("[[schedule]]\nname = 'a'\nkind = 'score'\nat = '06:30'\n" * 2, "schedule 'a': there are two of that name"),
+        (
+            "[[schedule]]\nname = 'a'\nkind = 'score'\nat = '06:30'\ngrace = '91d'",
+            "schedule 'a': grace: expected at most HEED_RETAIN_JOBS_DAYS (90d)",
+        ),
     ],
 )
 def test_a_bad_file_is_refused_with_its_place(tmp_path, text, told):

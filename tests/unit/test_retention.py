@@ -204,6 +204,7 @@ def test_the_trail_is_cut_and_sealed_and_tells_what_went(store):
     left = rows_of(store)
     assert [row["seq"] for row in left] == [6, 7, 8, 9, 10, 11, 12]
     assert [(row["actor"], row["action"]) for row in left[-2:]] == [("worker", SEAL), ("worker", "store.retain")]
+    assert {row["role"] for row in left[-2:]} == {"worker"}
     assert json.loads(left[-1]["detail"]) == {"rows": told.gone}
     found = verify(store, Head(last["entry_hash"], last["seq"]))
     assert found.fault is None
