@@ -13,8 +13,9 @@ import altair as alt
 import vl_convert
 
 from data.quality.check_finding import Both, Chart, Language, period
+from models.plots.theme import FONT
 from service.check_report.told import label_told, value_told
-from service.dashboard.charts import FONT, shortened
+from service.dashboard.charts import shortened
 
 WIDTH: Final = 330
 _MARGIN: Final = 6

@@ -9,7 +9,6 @@ remembered between scorings, so their first answer (`first`) is the one that is 
 from __future__ import annotations
 
 import argparse
-import gzip
 import tempfile
 import time
 from pathlib import Path
@@ -23,7 +22,7 @@ from tests.support.service_client import Client, client_of
 from tests.support.service_store import fill_store
 from tests.unit.test_cli_models import bundle
 
-_PAGE = {"accept": "text/html"}
+_PAGE = {"accept": "text/html", "accept_encoding": "gzip"}
 
 
 def main() -> None:
@@ -49,7 +48,7 @@ def main() -> None:
 
 
 def _table(client: Client, version: str, rounds: int) -> Table:
-    table = Table("page", "first, ms", "p50, ms", "p99, ms", "bytes", "gzip", title="server time of a page")
+    table = Table("page", "first, ms", "p50, ms", "p99, ms", "bytes", "as sent", title="server time of a page")
     cases = [case["id"] for case in client.json(f"/v1/cases?deadline=ahead&limit={min(rounds, 200)}")["cases"]]
     signals = [signal["id"] for signal in client.json("/v1/signals")["signals"]]
     pages = {
@@ -62,24 +61,39 @@ def _table(client: Client, version: str, rounds: int) -> Table:
         "an area": [f"/areas/A-{number:02d}" for number in range(1, 12)],
         "signals": ["/signals"],
         "a signal": [f"/signals/{signal}" for signal in signals],
+        "map of the areas": ["/charts/areas/map.svg"],
+        "board": ["/board"],
+        "board.svg": ["/charts/board.svg"],
+        "boundary": ["/boundary"],
         "models": ["/models"],
         "a model": [f"/models/{version}"],
+        "drift": ["/models/drift"],
+        "a what-if, each another": [f"/cases/{case}/what-if" for case in cases],
         "reasons.svg, each another": [f"/charts/cases/{case}/reasons.svg" for case in cases],
         "life.svg, each another": [f"/charts/cases/{case}/life.svg" for case in cases],
+        "weeks.svg": [f"/charts/signals/{signal}/weeks.svg" for signal in signals],
+        "weeks as a live chart": [f"/charts/signals/{signal}/weeks.svg?drawn=spec" for signal in signals],
         "heed.css": ["/static/heed.css"],
+        "charts.js": ["/static/charts.js"],
     }
     for name, paths in pages.items():
-        times, body = [], b""
+        times, body, sent = [], b"", 0
         for number in range(max(rounds, 1) + 1):
             path = paths[number % len(paths)]
             started = time.perf_counter()
             answer = client.get(path, **_PAGE)
             times.append(1000 * (time.perf_counter() - started))
+            if answer.status_code == 404:
+                break  # what this city does not have
             if answer.status_code != 200:
                 raise SystemExit(f"{path}: expected 200, got {answer.status_code}")
             body = max(body, answer.content, key=len)
+            sent = max(sent, int(answer.headers.get("content-length", len(answer.content))))
+        if not body:
+            table.add_row(name, "none here")
+            continue
         p50, p99 = np.percentile(times[1:], [50, 99])
-        sizes = f"{len(body):,}", f"{len(gzip.compress(body)):,}"
+        sizes = f"{len(body):,}", f"{sent:,}"
         table.add_row(name, f"{times[0]:.1f}", f"{p50:.1f}", f"{p99:.1f}", *sizes)
     return table
 

@@ -39,6 +39,7 @@ PAGES = [
         "withheld signal",
     ),
     *("models", "champion", "model", "sign-in", "error"),
+    *("what if", "boundary", "board", "drift", "promotion"),
 ]
 # Those two are made of what others show; they are looked at in the long run.
 USUAL = [name for name in PAGES if name not in ("passed", "withheld area")]

@@ -70,7 +70,7 @@ def twin_of(page: Element) -> str:
     LookupError
         If the page links to none.
     """
-    for link in page.all("a"):
+    for link in page.find("footer").all("a"):
         if link.attributes.get("type") == "application/json":
             return link.attributes["href"]
     raise LookupError("This page links to no JSON.")

@@ -30,7 +30,7 @@ _HOUR: Final = 3_600
 _WITHOUT: Final = frozenset(
     {"caption", "figcaption", "label", "option", "code", "pre", "dt", "title", "style", "script"}
 )
-_QUIET_CLASSES: Final = frozenset({"id", "paging"})
+_QUIET_CLASSES: Final = frozenset({"id", "paging", "back"})
 
 # Texts and numbers that must be shown, numbers that may be, and whether the figure is withheld.
 Expected = tuple[list[str], list[float], list[float], bool]
@@ -209,6 +209,7 @@ SHOWN: Final = {
     ":count": _some(len),
     ":round": _number(round),
     ":weeks": _some(float),
+    ":kept": _some(lambda types: sum(each["raised"]["withheld"] for each in types)),
     ":untold": _some(lambda signals: sum(not signal["told"] for signal in signals)),
     ":above": _some(_weeks(_above)),
     ":shown": _number(_weeks(lambda week: week["state"] == "shown")),
