@@ -113,7 +113,8 @@ def test_the_page_counts_levels_as_the_list_does(client):
     assert twin["levels"]["above"] == levels.count("raised") + levels.count("high") > 0
     assert twin["levels"]["told"] == len([level for level in levels if level in ("usual", "raised", "high")])
     assert twin["levels"]["withheld"] == levels.count(None) > 0
-    heading = f"{twin['levels']['above']} of {twin['levels']['told']} areas have more open cases than is usual there"
+    above, told = twin["levels"]["above"], twin["levels"]["told"]
+    heading = f"{above} of the {told} areas that can be judged have more open cases than is usual there"
     page = client.get("/areas?lang=en", accept="text/html").text
     assert heading in page
     rows = re.findall(r'<th scope="row"[^>]*><a href="/areas/([^?"]+)', page)
