@@ -220,7 +220,7 @@ def test_an_analyst_puts_a_model_to_use_and_takes_it_back(start, origin, city, h
     pictures = page.locator("section[aria-labelledby=beside] img")
     assert pictures.count() == 2
     for address in pictures.evaluate_all("images => images.map(image => image.src)"):
-        assert httpx.get(address).headers["content-type"] == "image/svg+xml"
+        assert httpx.get(address, timeout=PATIENCE / 1000).headers["content-type"] == "image/svg+xml"
     user.choose(page.locator("select[name=alias]"), "champion")
     user.choose(page.locator("select[name=reason]"), "newer-data")
     user.press(page.get_by_role("button"))

@@ -52,6 +52,7 @@ def test_two_that_are_made_alike_do_not_differ(small_history, lineage):
     assert {gate.name: gate.passed for gate in told}["brier"] is True
 
 
+@pytest.mark.slow
 def test_one_that_knows_less_is_found_worse(small_history, lineage):
     """Beside a constant that was made of no feature that tells anything."""
     poor = replace(lineage, parameters={"late": {**lineage.parameters["late"], "start": None, "rounds": 1}})
@@ -64,6 +65,7 @@ def test_one_that_knows_less_is_found_worse(small_history, lineage):
     assert all(one["n"] >= 10 for side in ("challenger", "champion") for one in late[side]["reliability"])
 
 
+@pytest.mark.slow
 def test_one_in_use_that_learned_of_nothing_after_the_cut_is_asked_as_it_is(small_history, lineage):
     """No refit: what the offices had."""
     cut = int(np.quantile(small_history.cases["opened_at"], 0.5))
