@@ -17,6 +17,7 @@ from service.board_block import Block
 if TYPE_CHECKING:
     from service.board_counts import Counted
 
+_SIGNAL: Final = ["area", "category", "category_group", "week", "method", "observed"]
 _WINDOW: Final = 28 * 86_400
 _WEEK: Final = 7 * 86_400
 
@@ -35,7 +36,6 @@ class Told:
     inflows: pd.DataFrame = field(default_factory=lambda: pd.DataFrame(columns=["unit", "as_of", "inflow_28d"]))
 
 
-_SIGNAL: Final = ["area", "category", "category_group", "week", "method", "observed"]
 
 
 def known_elsewhere(

@@ -14,7 +14,7 @@ from service.places import WHOLE_CITY
 from service.published_board import Board, BoardCounts, BoardPlace
 
 _FIGURES = {name: {"value": value, "withheld": False} for name, value in (("raised", 91), ("solved", 64))}
-_SHOWN = {**_FIGURES, "still_open": {"value": None, "withheld": True}}
+_SHOWN = {**_FIGURES, "still_open": {"value": 12, "withheld": False}}
 
 
 class BoardCountsItem(BaseModel):
@@ -42,13 +42,13 @@ class BoardPlaceItem(BaseModel):
 
     model_config = example(
         area={"code": "A-03", "name": "New Pond"},
-        within=None,
+        within={"code": "T-1", "name": "Hedong"},
         total=_SHOWN,
         types=[{"category": {"code": "drain", "name": "Blocked drain"}, **_SHOWN}],
     )
 
     area: PlaceName
-    within: PlaceName | None = Field(description="The area that it lies in.")
+    within: PlaceName | None = Field(default=None, description="The area that it lies in.")
     total: BoardCountsItem
     types: list[BoardTypeItem]
 
@@ -77,7 +77,7 @@ class BoardAnswer(BaseModel):
         last_day="2025-09-28",
         counted_at="2025-10-27T00:00:00+08:00",
         minimum_cell=10,
-        city={"area": {"code": "*", "name": "the whole city"}, "within": None, "total": _SHOWN, "types": []},
+        city={"area": {"code": "*", "name": "the whole city"}, "total": _SHOWN, "types": []},
         areas=[],
         acted_on=[],
     )

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pandas as pd
 
@@ -24,7 +24,9 @@ class BoardWords:
     cases: str = "cases"
 
 
-def board_chart(frame: pd.DataFrame, words: BoardWords = BoardWords(), *, title: str, width: int = 520) -> alt.Chart:
+def board_chart(
+    frame: pd.DataFrame, words: BoardWords = BoardWords(), *, title: str, width: int = 520
+) -> alt.LayerChart:
     """A bar per type of problem: all that was raised, and within it what was solved.
 
     Parameters
@@ -70,7 +72,7 @@ def board_chart(frame: pd.DataFrame, words: BoardWords = BoardWords(), *, title:
             )
         )
     )
-    layers = alt.layer(
+    layers: Any = alt.layer(
         raised.encode(x=x, y=y),
         solved.encode(x=alt.X("solved:Q", title=words.cases, scale=alt.Scale(domain=[0, top * 1.02], nice=False)), y=y),
         names,
@@ -81,7 +83,7 @@ def board_chart(frame: pd.DataFrame, words: BoardWords = BoardWords(), *, title:
         title=alt.TitleParams(title, anchor="start", color=INK, fontSize=13, offset=8),
         autosize=alt.AutoSizeParams(type="fit-x", contains="padding"),
     )
-    drawn: alt.Chart = finished(layers, width=width, height=max(len(rows), 1) * ROW)
+    drawn: alt.LayerChart = finished(layers, width=width, height=max(len(rows), 1) * ROW)
     return drawn
 
 

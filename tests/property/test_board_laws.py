@@ -46,7 +46,7 @@ def told(events: pd.DataFrame):
 @settings(max_examples=40, deadline=None)
 @given(seed=st.integers(0, 10_000))
 def test_what_becomes_known_after_the_following_up_changes_nothing(seed):
-    """Closings, reopenings and cases that come in later are in no count; that of one event at the very moment either."""
+    """Closings, reopenings and cases that come in later are in no count; nor is one of that very moment."""
     events = history(seed)
     before = events[events["known_at"] < BLOCK.counted_at]
     at_the_end = before.tail(1).assign(kind="closed", closing_reason="resolved", known_at=BLOCK.counted_at)
