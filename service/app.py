@@ -21,6 +21,7 @@ from service.dashboard import (
     boundary_page,
     cases_page,
     charts,
+    life_chart,
     mark_form,
     models_page,
     pages,
@@ -222,6 +223,7 @@ async def _lifespan(app: FastAPI) -> AsyncIterator[None]:
 
 def _warm(reads: Reads) -> None:
     charts.warm()
+    life_chart.warm()
     # The first request will say what is wrong, to someone who can read it.
     with contextlib.suppress(HeedError):
         reads.current()
