@@ -142,7 +142,7 @@ def refuse_hindsight(models: FailureModels, as_of: int) -> None:
         learned, asked = (datetime.fromtimestamp(ts, UTC).isoformat() for ts in (models.trained_before, as_of))
         raise UsageError(
             f"Expected models made by the moment asked about, {asked}, and those in use learned from outcomes known up "
-            f"to {learned}. Make some of that time first: `heed train --as-of {asked}`."
+            f"to {learned}. Make some of that time first: `heed train --as-of {asked} --override replay`."
         )
 
 

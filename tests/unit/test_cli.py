@@ -178,7 +178,8 @@ def test_no_morning_is_scored_with_hindsight(monkeypatch, capsys, city):
     code, _, err = run(monkeypatch, capsys, "--store", city, "score", "--as-of", "2025-06-02T08:30+08:00")
     assert code == 2
     assert "heed train --as-of 2025-06-02T00:30:00+00:00" in err
-    run(monkeypatch, capsys, "--store", city, "train", "--outcome", "late", "--as-of", "2025-06-02T08:30+08:00")
+    then = ("--as-of", "2025-06-02T08:30+08:00", "--override", "replay")
+    run(monkeypatch, capsys, "--store", city, "train", "--outcome", "late", *then)
     code, text, _ = run(monkeypatch, capsys, "--store", city, "score", "--as-of", "2025-06-02T08:30+08:00")
     assert code == 0
     assert "open cases at 2025-06-02T00:30:00Z" in text
