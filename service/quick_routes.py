@@ -22,7 +22,7 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 from service import identity
 from service.dependencies import Telling, identify
 from service.language import LanguageQuery, Words, choose_language, words_of
-from service.routers import areas, offices, risk, signals
+from service.routers import areas, events, jobs, offices, risk, signals
 from service.settings import Language
 
 Endpoint = Callable[[Request], Awaitable[ASGIApp]]
@@ -78,31 +78,57 @@ class QuickRoute(BaseRoute):
 
 
 class QuickLane:
-    """The innermost middleware: quick routes here, everything else by the framework."""
+    """The innermost middleware: quick routes here, everything else by the framework. That reads a body before it asks
+    who sends it; where large ones are taken, it is asked here first.
+    """
 
     def __init__(self, app: ASGIApp) -> None:
         self._app = app
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer one request, errors of ours as the framework would have them answered."""
-        route = None
-        if scope["type"] == "http" and _is_plain(scope):
-            routes: Mapping[tuple[str, str], QuickRoute] = scope["app"].state.quick
-            route = routes.get((scope["method"], scope["path"]))
-        if route is None:
+        if scope["type"] != "http":
             await self._app(scope, receive, send)
             return
-        scope["route"] = route.described
-        request = Request(scope, receive, send)
-        try:
-            answer = await route.endpoint(request)
-        except Exception as error:
-            handlers = scope["app"].exception_handlers
-            handler = next((handlers[kind] for kind in type(error).__mro__ if kind in handlers), None)
-            if handler is None:
-                raise
-            answer = await handler(request, error)
-        await answer(scope, receive, send)
+        state, asked = scope["app"].state, (scope["method"], scope["path"])
+        routes: Mapping[tuple[str, str], QuickRoute] = state.quick
+        route = routes.get(asked) if _is_plain(scope) else None
+        if route is not None:
+            scope["route"] = route.described
+            await _answered(route.endpoint, scope, receive, send)
+            return
+        described = None if scope["app"].dependency_overrides else state.bodies.get(asked)
+        if described is None or await _answered(_known, scope, receive, send, described=described):
+            await self._app(scope, receive, send)
+
+
+async def _answered(
+    endpoint: Callable[[Request], Awaitable[ASGIApp | None]],
+    scope: Scope,
+    receive: Receive,
+    send: Send,
+    described: Any = None,
+) -> bool:
+    """Send what an endpoint answers, or the problem that it raises; whether there was nothing to answer yet."""
+    request = Request(scope, receive, send)
+    try:
+        answer = await endpoint(request)
+    except Exception as error:
+        if described is not None:
+            scope["route"] = described
+        handlers = scope["app"].exception_handlers
+        handler = next((handlers[kind] for kind in type(error).__mro__ if kind in handlers), None)
+        if handler is None:
+            raise
+        answer = await handler(request, error)
+    if answer is None:
+        return True
+    await answer(scope, receive, send)
+    return False
+
+
+async def _known(request: Request) -> None:
+    await request.app.state.gate.identity(request)
 
 
 def _is_plain(scope: Scope) -> bool:
@@ -131,14 +157,21 @@ def install(app: FastAPI) -> None:
         _put(app, module.router, name, _figures(listed, identity.Scope.AREAS_READ))
     _put(app, signals.router, "listSignals", _figures(signals.list_signals, identity.Scope.SIGNALS_READ))
     _put(app, risk.router, "scoreRisk", _score)
+    takers = ((events, "appendEvents"), (jobs, "addJob"))
+    app.state.bodies = {
+        ("POST", route.path): route for module, name in takers if (route := _named(module.router, name))
+    }
 
 
 def _put(app: FastAPI, router: Any, name: str, endpoint: Endpoint) -> None:
-    described = next(route for route in router.routes if getattr(route, "operation_id", "") == name)
-    route = QuickRoute(described, endpoint)
+    route = QuickRoute(_named(router, name), endpoint)
     # Among the routes as well, so that whoever goes through them finds that there are two ways.
     app.router.routes.insert(0, route)
     app.state.quick[route.asked] = route
+
+
+def _named(router: Any, name: str) -> Any:
+    return next(route for route in router.routes if getattr(route, "operation_id", "") == name)
 
 
 def _figures(listed: Callable[..., Awaitable[Response]], scope: identity.Scope) -> Endpoint:
