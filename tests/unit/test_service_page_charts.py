@@ -58,7 +58,9 @@ def _lacks(picture: Element) -> list[str]:
     section = next((each for each in picture.above() if each.tag in ("section", "main")), picture)
     heading = _heading_before(section, picture)
     lacks = []
-    if heading is None or not _finds(heading):
+    first = next(each for each in picture.above() if each.tag == "main").find("h1")
+    # Where a page is about one thing, its own heading says what its chart finds.
+    if heading is None or not (_finds(heading) or (_finds(first) and "data-is" in first.attributes)):
         lacks.append(f"a heading that says a finding, got {heading.text if heading else None!r}")
     if len(image.attributes.get("alt", "")) < 8:
         lacks.append("a sentence that says what is seen")
