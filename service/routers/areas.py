@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Annotated, Final
 
 from fastapi import APIRouter, Path, Query, Request, Response
+from fastapi.responses import JSONResponse
 
 from service.area_payloads import AreaDetail, AreaList, AreaMap, area_detail, area_list, area_map
 from service.dependencies import Told, allowed
@@ -20,7 +21,7 @@ router = APIRouter(prefix="/v1", tags=["areas"])
 GEO_JSON: Final = "application/geo+json"
 
 
-class GeoJson(Response):
+class GeoJson(JSONResponse):
     """An answer in GeoJSON."""
 
     media_type = GEO_JSON

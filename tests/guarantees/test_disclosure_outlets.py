@@ -85,6 +85,21 @@ ADDRESSES = {
     "GET /v1/jobs/{job_id}": WHOLE,
     "POST /v1/jobs": WHOLE,
     "POST /v1/jobs/{job_id}/cancel": WHOLE,
+    "GET /boundary": NONE,
+    "GET /v1/boundary": NONE,
+    "GET /static/charts.js": NONE,
+    "GET /charts/models/{version}/{outcome}/{kind}.svg": WHOLE,
+    "GET /cases/{case_id}/what-if": CASES,
+    "GET /v1/cases/{case_id}/what-if": CASES,
+    "POST /v1/cases/{case_id}/what-if": CASES,
+    "GET /v1/cases.csv": CASES,
+    "GET /v1/cases/{case_id}/marks": CASES,
+    "PATCH /v1/cases/{case_id}/marks": CASES,
+    "POST /cases/{case_id}/marks": CASES,
+    "GET /v1/views": NONE,
+    "POST /v1/views": NONE,
+    "DELETE /v1/views/{view_id}": NONE,
+    "POST /views": NONE,
 }
 
 COMMANDS = {
@@ -118,7 +133,10 @@ COMMANDS = {
     "keys list": NONE,
     "keys revoke": NONE,
     "models compare": WHOLE,
+    "models drift": WHOLE,
+    "models gates": WHOLE,
     "models history": NONE,
+    "models judge": WHOLE,
     "models keygen": NONE,
     "models list": WHOLE,
     "models promote": NONE,
@@ -141,6 +159,7 @@ COMMANDS = {
     "signals scan": OWN,
     "sync": WHOLE,
     "train": WHOLE,
+    "what-if": CASES,
     "worker": NONE,
 }
 

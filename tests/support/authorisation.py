@@ -98,8 +98,12 @@ MAY: Mapping[str, frozenset[Role]] = {
 }
 _SAFE = frozenset({"GET", "HEAD", "OPTIONS"})
 # What is posted where nothing would not do; and what whoever may is answered where the town has no models.
-_BODIES = {"POST /v1/cases/{case_id}/what-if": b'{"action": "reply"}'}
-_DONE = {"POST /v1/cases/{case_id}/what-if": 503}
+_BODIES = {
+    "POST /v1/cases/{case_id}/what-if": b'{"action": "reply"}',
+    "PATCH /v1/cases/{case_id}/marks": b'{"mark": "seen"}',
+}
+# Nothing is noted on a case without the state that it was decided on.
+_DONE = {"POST /v1/cases/{case_id}/what-if": 503, "PATCH /v1/cases/{case_id}/marks": 428}
 _JSON = ("Content-Type", "application/json")
 _OURS = ("Sec-Fetch-Site", "same-origin")
 _PAGE = ("Accept", "text/html")
