@@ -211,7 +211,9 @@ def test_the_timeline_is_about_what_offices_did(client):
     timeline = client.json(f"/v1/cases/{listed['id']}")["timeline"]
     assert timeline[0]["kind"] == "opened"
     assert timeline[0]["at"] == listed["opened_at"]
-    assert all(set(event) == {"kind", "at", "known_at", "office"} for event in timeline)
+    offices = {"office", "tier", "from_office", "from_tier"}
+    promise = {"due_at", "due_before", "clock_stopped_until", "clock_stopped_hours", "clock_stands"}
+    assert all(set(event) == {"kind", "at", "known_at", "told"} | offices | promise for event in timeline)
     assert all(event["at"] <= event["known_at"] for event in timeline)
 
 
