@@ -36,8 +36,6 @@ class Told:
     inflows: pd.DataFrame = field(default_factory=lambda: pd.DataFrame(columns=["unit", "as_of", "inflow_28d"]))
 
 
-
-
 def known_elsewhere(
     counted: Counted,
     block: Block,

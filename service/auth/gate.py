@@ -23,9 +23,7 @@ from service.settings import Settings
 # Longer than any token that names a role and some offices, and short enough to check without a thought.
 _MAX_CREDENTIAL: Final = 8_192
 # What anyone may read where `HEED_PUBLIC_BOARD` says so: disclosed figures, the same for everybody.
-PUBLIC_PATHS: Final = frozenset(
-    {"/board", "/v1/board", "/v1/board.csv", "/v1/board/schema.json", "/charts/board.svg"}
-)
+PUBLIC_PATHS: Final = frozenset({"/board", "/v1/board", "/v1/board.csv", "/v1/board/schema.json", "/charts/board.svg"})
 _TOKEN68: Final = re.compile(r"[A-Za-z0-9._~+/-]+=*")
 
 

@@ -91,9 +91,7 @@ def signals(
     chosen = SignalSettings(fdr_level=level, most_per_area=most_per_area, most_per_week=most_per_week)
     with open_store() as store, progress(quiet=as_json) as step:
         given = past_moment(as_of, "--as-of")
-        found = detect(
-            store, as_of=given, settings=chosen, weeks=weeks, minimum=settings().minimum_cell, progress=step
-        )
+        found = detect(store, as_of=given, settings=chosen, weeks=weeks, minimum=settings().minimum_cell, progress=step)
         published = publish(
             store.read_pressure(found.as_of),
             store.read_signals(found.as_of),

@@ -99,7 +99,7 @@ def newest_index(folder: Path) -> str | None:
 
 
 def index_of_moment(folder: Path, as_of: int) -> Path | None:
-    """Where the index of the scoring of a moment (seconds in UTC) lies, the one saved last; None where there is none."""
+    """Where the index of the scoring of a moment (seconds in UTC) lies, the one saved last; None: nowhere."""
     found = [home for home in _saved(folder) if home.name.startswith(f"{as_of}-")]
     return found[-1] if found else None
 

@@ -101,10 +101,15 @@ _SAFE = frozenset({"GET", "HEAD", "OPTIONS"})
 _BODIES = {
     "POST /v1/cases/{case_id}/what-if": b'{"action": "reply"}',
     "PATCH /v1/cases/{case_id}/marks": b'{"mark": "seen"}',
+    "POST /cases/{case_id}/marks": b"set=seen",
 }
-# Nothing is noted on a case without the state that it was decided on.
-_DONE = {"POST /v1/cases/{case_id}/what-if": 503, "PATCH /v1/cases/{case_id}/marks": 428}
+_FORMS = frozenset({"POST /cases/{case_id}/marks"})
+# What is noted on a case is decided on a state of it: this one it never had.
+_STATES = {"PATCH /v1/cases/{case_id}/marks": ("If-Match", '"0"')}
+_DONE = {"POST /v1/cases/{case_id}/what-if": 503, "PATCH /v1/cases/{case_id}/marks": 412}
+_DONE |= dict.fromkeys(_FORMS, 303)
 _JSON = ("Content-Type", "application/json")
+_FORM = ("Content-Type", "application/x-www-form-urlencoded")
 _OURS = ("Sec-Fetch-Site", "same-origin")
 _PAGE = ("Accept", "text/html")
 
@@ -320,7 +325,9 @@ class _Asker:
         self.client = httpx.AsyncClient(transport=transport, base_url=ORIGIN)
 
     async def ask(self, route: Route, headers: Headers, case_id: str | None = None, query: str = "") -> httpx.Response:
-        body = [] if route.method in _SAFE else [_JSON]
+        body = [] if route.method in _SAFE else [_FORM if route.name in _FORMS else _JSON]
+        if route.name in _STATES:
+            body.append(_STATES[route.name])
         self.client.cookies.clear()
         address = self.town.address(route, case_id) + (query or route.query)
         content = b"" if route.method in _SAFE else _BODIES.get(route.name, b"{}")

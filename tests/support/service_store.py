@@ -18,8 +18,8 @@ import pandas as pd
 
 from data.schema import EVENT_COLUMNS
 from data.store import ImportRun, Store
-from service.board_block import Block
 from data.synthetic.outlines import boundaries, village_outlines
+from service.board_block import Block
 
 AS_OF = 1_763_683_200  # 21 November 2025, 08:00 in Shanghai
 DAY = 86_400

@@ -128,7 +128,12 @@ def test_what_the_service_answers_fits_its_description(language):
         "isLive": "/health/live",
         "isReady": "/health/ready",
     }
-    assert set(asked) == _read() - {"getModel", "getModelDrift", "getJob", "readMetrics"}  # there are no models and jobs here
+    assert set(asked) == _read() - {
+        "getModel",
+        "getModelDrift",
+        "getJob",
+        "readMetrics",
+    }  # there are no models and jobs here
     for name, address in asked.items():
         answer = client.get(address, accept_language=language)
         assert answer.status_code == 200

@@ -137,7 +137,8 @@ def test_a_reply_is_told_with_before_after_interval_and_what_was_seen(world, sup
     assert (found.support_n, found.refused, found.by_definition) == (134, None, False)
     assert found.text_en == (
         f"If the office replies now: of cases in that state, about {round(100 * found.after)} of 100 ended late "
-        f"({math.floor(92 * found.after)} to {math.ceil(108 * found.after)}); as it stands, about {round(100 * found.before)}. "
+        f"({math.floor(92 * found.after)} to {math.ceil(108 * found.after)}); "
+        f"as it stands, about {round(100 * found.before)}. "
         "Of 134 earlier cases of this type in which the office replied at about this point, 20% ended late. "
         "That is how such cases went; it does not say that doing so was the cause."
     )
