@@ -116,14 +116,13 @@ _Told = Mapping[str, Mapping[str, Any]]
 
 
 def _cases(told: _Told) -> Gate:
+    """Of one outcome at least. Asked of each, a rare one would keep every new version away for good."""
     if not told:
         return Gate("cases", False, 0.0, float(FEWEST_CASES))
-    short = [name for name, one in told.items() if one["failed"] < FEWEST_FAILED and one["cases"] >= FEWEST_CASES]
-    if short:
-        name = min(short, key=lambda each: told[each]["failed"])
-        return Gate("cases", False, float(told[name]["failed"]), float(FEWEST_FAILED), name)
-    name = min(told, key=lambda each: told[each]["cases"])
-    cases = told[name]["cases"]
+    name = max(told, key=lambda each: (told[each]["failed"] >= FEWEST_FAILED, told[each]["cases"]))
+    cases, failed = told[name]["cases"], told[name]["failed"]
+    if cases >= FEWEST_CASES and failed < FEWEST_FAILED:
+        return Gate("cases", False, float(failed), float(FEWEST_FAILED), name)
     return Gate("cases", cases >= FEWEST_CASES, float(cases), float(FEWEST_CASES), name)
 
 
@@ -152,6 +151,9 @@ def _slices(told: _Told) -> Gate:
         for name, one in told.items()
         if one.get("slices") and one["slices"]["worst"]["low"] is not None
     }
+    if not found and any(one.get("slices") for one in told.values()):
+        # Compared, and no part is large enough to be judged by itself.
+        return Gate("slices", True, None, MUCH_WORSE)
     return _highest("slices", found, MUCH_WORSE)
 
 

@@ -84,6 +84,9 @@ def judged(
         or None), `outcomes`: name -> figures, or `{"too_little": …}` where they cannot be told.
     """
     step = progress or (lambda _text, _done, _total: None)
+    if champion is not None and not set(champion.lineage.features) <= set(history.inputs.matrix.features):
+        # A source that knows less has come: what is in use cannot be asked of it any more.
+        champion = None
     names = [name for name in challenger.lineage.parameters if name in history.outcomes]
     found: dict[str, Any] = {}
     for done, name in enumerate(names):
@@ -224,6 +227,10 @@ def _curve(judge: Judge, lists: DayLists, said: Floats) -> Iterator[tuple[float,
         yield share, made["precision_at_capacity"], made["recall_at_capacity"]
 
 
+# What a version may not be much worse in; the month and the kind of a landmark are no part of a service.
+_PARTS: Final = frozenset({"office", "area", "category", "channel"})
+
+
 def _slices(tested: Rows, new: Floats, old: Floats) -> dict[str, Any]:
     """How much worse the Brier score is in the part of the test where it is worst, by the lower end of its interval.
 
@@ -232,6 +239,8 @@ def _slices(tested: Rows, new: Floats, old: Floats) -> dict[str, Any]:
     worse = (new - tested.y) ** 2 - (old - tested.y) ** 2
     number, worst, dimension = 0, Estimate(None), None
     for name, code, names in dimensions(tested):
+        if name not in _PARTS:
+            continue
         together = pooled_values(value_counts(tested, code, len(names)))
         parts = [np.flatnonzero(code == value) for value in range(len(names)) if value not in together]
         for places in parts:

@@ -53,6 +53,8 @@ def disclosed(table: BoardTable, minimum: int, known: Sequence[Known] = ()) -> B
     proof = _Proof(table, minimum, known)
     hidden = widen(table, small(table, minimum), _MARGIN * minimum)
     while True:
+        if hidden.all():
+            return hidden
         found = proof.missing(hidden)
         if not found:
             return hidden
@@ -117,7 +119,22 @@ class _Proof:
         if not flags[one] and reached:
             goal = int(self._offsets[one]) if sign > 0 else int(self._offsets[one]) + self._width
             self._solve_whole(row, goal, sign)
+        if not flags[one] and not self._is_open_elsewhere(row, int(self._offsets[one]), sign):
+            # What is told without the board is not the board's to hide.
+            flags[one] = True
         return bool(flags[one])
+
+    def _is_open_elsewhere(self, row: Floats, offset: int, sign: float) -> bool:
+        """Whether a small count could be so small, or so large, by what is known from elsewhere alone."""
+        goal = offset if sign > 0 else offset + self._width
+        answer = linprog(
+            sign * row,
+            A_ub=-self._told if len(self._bounds) else None,
+            b_ub=-self._bounds if len(self._bounds) else None,
+            bounds=(0, self._ceiling),
+            method="highs-ds",
+        )
+        return answer.status == 0 and bool(answer.fun <= sign * goal + 1e-6)
 
     def _solve(self, objective: Floats) -> bool:
         """Look for a table; whether the solver got to an end. `_culprit`: the cheapest shown figure in its way."""

@@ -15,12 +15,12 @@ from typing import Any, Final
 from service.board_payloads import BoardAnswer, BoardCountsItem
 from service.language import Words, marked
 from service.payload_parts import FigureItem, PlaceName
+from service.spreadsheet import safe_cell
 
 MEDIA_TYPE: Final = "text/csv; charset=utf-8"
 FILE_NAME: Final = "heed-board.csv"
 _ALL: Final = "*"
 _FIGURES: Final = ("raised", "solved", "still_open")
-_FORMULA: Final = ("=", "+", "-", "@", "\t", "\r", "\n", "＝", "＋", "－", "＠")
 _STATES: Final = ["shown", "withheld", "not_told"]
 # Name, type, title, description; in the order of the columns.
 _COLUMNS: Final = (
@@ -71,7 +71,7 @@ def as_csv(board: BoardAnswer, words: Words) -> bytes:
     for place in (board.city, *board.areas):
         where = [place.area.code, place.area.name, place.within.code if place.within else ""]
         for category, counts in ((every, place.total), *((one.category, one) for one in place.types)):
-            texts = [safe(part) for part in (*where, category.code, category.name)]
+            texts = [safe_cell(part) for part in (*where, category.code, category.name)]
             writer.writerow([*about, *texts, *_cells(counts)])
     return text.getvalue().encode()
 
@@ -83,11 +83,6 @@ def table_schema(words: Words, minimum: int) -> dict[str, Any]:
         "missingValues": [""],
         "primaryKey": ["first_day", "area", "category"],
     }
-
-
-def safe(text: str) -> str:
-    """A text that no spreadsheet takes for a formula."""
-    return f"'{text}" if text.startswith(_FORMULA) else text
 
 
 def _cells(counts: BoardCountsItem) -> Iterator[str]:

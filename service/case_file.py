@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import csv
 import io
-import re
 from collections.abc import Iterator
 from typing import Final
 
@@ -16,6 +15,7 @@ from service.listing import CasePage
 from service.marks import mark_text
 from service.reads import OUTCOME, OpenCase
 from service.reasons import explain
+from service.spreadsheet import safe_cell
 
 # Rows of one file. A longer list is refused and not cut, for nobody would see what is missing.
 MOST_ROWS: Final = 5_000
@@ -37,9 +37,6 @@ _HEADINGS: Final = (
     marked("Noted by the office"),
 )
 _TOO_MANY: Final = marked("Expected a list of at most 5,000 cases for a file, and this one is longer. Filter it first.")
-# What a spreadsheet takes for a formula at the beginning of a cell, also in the full width of Chinese letters.
-_FORMULA: Final = re.compile(r"[=+\-@＝＋－＠\t\r\n]")
-_NUMBER: Final = re.compile(r"-?\d+(\.\d+)?")
 
 
 def case_file(telling: Telling, page: CasePage) -> bytes:
@@ -63,13 +60,6 @@ def refuse_too_many(page: CasePage) -> None:
     """
     if page.total > MOST_ROWS:
         raise UsageError(_TOO_MANY)
-
-
-def safe_cell(value: str) -> str:
-    """The value as no spreadsheet takes it for a formula; numbers stay as they are."""
-    if _NUMBER.fullmatch(value) or not _FORMULA.match(value.lstrip(" \u3000")):
-        return value
-    return f"'{value}"
 
 
 def _row(telling: Telling, page: CasePage, case: OpenCase) -> Iterator[str]:

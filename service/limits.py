@@ -24,7 +24,7 @@ from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from service.identity import LOCAL
+from service.identity import LOCAL, PUBLIC
 from service.problems import BodyError, http_problem
 from service.strict_json import StrictJsonError, check_json
 
@@ -195,7 +195,8 @@ class Limits:
             if message["type"] == "http.response.start":
                 if unknown is not None:
                     identity = scope.get("state", {}).get("identity")
-                    if identity is not None and identity.actor != LOCAL.actor:
+                    # Strangers share no limit: each has that of its own address.
+                    if identity is not None and identity.actor not in (LOCAL.actor, PUBLIC.actor):
                         rate.accepted(unknown, identity.actor)
                 if told:
                     message["headers"] = [*message["headers"], *_rate_fields(rate.per_minute, taken)]

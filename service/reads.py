@@ -27,6 +27,7 @@ from data import tables
 from data.database import file_of
 from data.errors import StoreError
 from data.event_log import NEVER, fold_cases
+from data.schema import EventKind
 from data.store import Store
 from data.store_append import read_log
 from data.store_changes import change_token
@@ -47,6 +48,10 @@ _ANY_FAILURE: Final = "any_failure"
 # The snapshot before the newest stays, so that a walk through the pages of a list ends in the list it began
 # in.
 _KEPT: Final = 2
+
+
+# Of events of one second, as `data.event_log.in_order` has them.
+_RANK: Final = {kind.value: rank for rank, kind in enumerate(EventKind)}
 
 
 @dataclass(frozen=True, slots=True)
@@ -291,12 +296,15 @@ class Reads:
     def timeline(self, snapshot: Snapshot, case_id: str) -> list[CaseEvent]:
         """What the offices did with a case, in the order in which it became known before the scoring."""
         event = tables.event.c
-        query = select(event.kind, event.at, event.known_at, event.office, event.due_at).where(
-            event.case_id == case_id, event.known_at < snapshot.as_of
+        query = (
+            select(event.kind, event.at, event.known_at, event.office, event.due_at)
+            .where(event.case_id == case_id, event.known_at < snapshot.as_of)
+            .order_by(event.place)
         )
         with self.connection() as connection:
             rows = connection.execute(query).fetchall()
-        return sorted((CaseEvent(*row) for row in rows), key=attrgetter("known_at", "at"))
+        # Of one second, as the log has it: an opening before what came of it.
+        return sorted((CaseEvent(*row) for row in rows), key=lambda one: (one.known_at, one.at, _RANK[one.kind]))
 
     def life(self, snapshot: Snapshot, case_id: str) -> list[Said]:
         """What every scoring that is kept said of a case, up to that of the snapshot, oldest first."""

@@ -2,7 +2,8 @@
 audit trail.
 
 What stays: every event, pressure, weak signals with their weeks, outcomes and reviews, the newest scoring as it is, and
-the one before that it is compared with.
+the one before that it is compared with. Views that a desk saved stay until it deletes them or its key is gone; those of
+accounts of an identity provider until they are deleted.
 """
 
 from __future__ import annotations
@@ -12,7 +13,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Final
 
-from sqlalchemy import ColumnElement, Connection, SelectBase, Table, delete, func, select, union
+from sqlalchemy import ColumnElement, Connection, SelectBase, Table, delete, func, literal, or_, select, union
 
 from data import tables
 from data.audit_log import Act, append
@@ -79,6 +80,7 @@ def retain(
     - Scorings older than `retain_risks_days`, and in later ones the rows of cases that were closed before then. Never a
       row of the newest scoring, or of the one that it is compared with.
     - With them, what was noted on cases that were closed before then. Never a mark of a case of the newest scoring.
+    - Views of keys that were revoked or expired `retain_jobs_days` ago.
     - Jobs that ended `retain_jobs_days` ago; answered requests older than `idempotency_hours`.
     - Entries of the audit trail older than `retain_audit_days`, whose place a seal takes (`data.store_audit`).
 
@@ -108,7 +110,14 @@ def retain(
     return Retained(gone, dry_run, moment)
 
 
-_TABLES: Final = (*SCORINGS, tables.case_mark, tables.job, tables.idempotent_request, tables.audit_entry)
+_TABLES: Final = (
+    *SCORINGS,
+    tables.case_mark,
+    tables.saved_view,
+    tables.job,
+    tables.idempotent_request,
+    tables.audit_entry,
+)
 
 
 def _old(
@@ -129,6 +138,10 @@ def _old(
     job, request = tables.job.c, tables.idempotent_request.c
     ended = func.coalesce(job.finished_at, job.created_at)
     yield tables.job, job.state.in_(FINISHED) & (ended < limits.jobs)
+    key = tables.api_key.c
+    # Nobody can ask for them any more. Of accounts of a provider nothing is known here but that they came.
+    lost = select(literal("key:") + key.key_id).where(or_(key.revoked_at < limits.jobs, key.expires_at < limits.jobs))
+    yield tables.saved_view, tables.saved_view.c.holder.in_(lost)
     yield tables.idempotent_request, (request.started_at < limits.requests) & (request.lease_until < now)
 
 

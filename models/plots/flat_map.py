@@ -175,7 +175,7 @@ def _holding(shapes: Mapping[str, Any], parents: Mapping[str, str]) -> set[str]:
     found: set[str] = set()
     for code in shapes:
         here = parents.get(code)
-        while here is not None and here not in found:
+        while here not in (None, code) and here not in found:
             found.add(here)
             here = parents.get(here)
     return found

@@ -24,7 +24,8 @@ if TYPE_CHECKING:
     from models.failures import FailureModels, Told
 
 # Beyond, too much else will have happened for the case as it stands to say anything.
-FURTHEST: Final = 14 * 86_400
+# Fourteen days, one of which may be longer by as much as clocks are set back.
+FURTHEST: Final = 14 * 86_400 + 7_200
 LEVEL: Final = 0.8
 
 # What is said of cases of which so many of a hundred …
@@ -181,8 +182,15 @@ def _one(asked: _Asked, world: World, support: Seen, frame: pd.DataFrame, told: 
     if asked.refusal is not None or failed_already:
         return question.refused(asked.refusal or _FAILED_ALREADY)
     after = frame.tail(1).reset_index(drop=True)
-    if outcome == "late" and asked.action.needs_moment:
-        return question.by_deadline(int(frame["due_at"].iloc[0]), int(after["landmark_at"].iloc[0]))
+    if asked.action.needs_moment:
+        now, due = int(frame["landmark_at"].iloc[0]), int(frame["due_at"].iloc[0])
+        then = int(after["landmark_at"].iloc[0])
+        if outcome == "late" and np.isnan(risks[0][0]) and not _is_overdue(frame):
+            # A promise of before the reopening.
+            return question.refused(_UNTOLD)
+        # An answer after the deadline is a failure, whatever else becomes of the case.
+        if outcome == "late" or (outcome == ANY and "late" in world.outcomes and now < due < then):
+            return question.by_deadline(due, then)
     if np.isnan(risks[1][0]):
         return question.refused(_UNTOLD)
     like = support.like(after, asked.action.kind, outcome, office=asked.office)

@@ -17,6 +17,20 @@ from service.idempotency import writing
 _CODE: Final = re.compile(r"[a-z0-9][a-z0-9-]{0,39}")
 
 
+def check_code(override: str | None) -> None:
+    """Refuse a reason that is no code.
+
+    Raises
+    ------
+    UsageError
+        If it is none.
+    """
+    if override is not None and not _CODE.fullmatch(override):
+        raise UsageError(
+            "--override: expected a short code of letters, digits and hyphens, such as 'first-of-a-new-year'."
+        )
+
+
 def checked_gates(registry: Registry, version: str, override: str | None) -> list[Gate]:
     """The gates that `override` goes over, none where all are passed.
 
@@ -27,10 +41,7 @@ def checked_gates(registry: Registry, version: str, override: str | None) -> lis
     UsageError
         If the reason is no code.
     """
-    if override is not None and not _CODE.fullmatch(override):
-        raise UsageError(
-            "--override: expected a short code of letters, digits and hyphens, such as 'first-of-a-new-year'."
-        )
+    check_code(override)
     if comparable(registry, version) is None:
         return []
     closed = [gate for gate in failed(gates_of(registry, version)) if gate.name not in HARD]

@@ -119,12 +119,14 @@ def promote(
     chosen = resolved(registry, version)
     refuse(check())
     name = str(model_name_of(chosen))
-    gone_over = checked_gates(registry, chosen, override) if alias == CHAMPION else []
     before = registry.champion(name) if alias == CHAMPION else registry.alias(name, alias)
+    gone_over = checked_gates(registry, chosen, override) if alias == CHAMPION else []
     if gone_over:
         with open_store() as store:
             record_override(store, chosen, before, str(override), gone_over)
-    before = registry.promote(name, chosen, alias=alias, expected=_expected(expect), reason=reason)
+    # The gates were asked beside the one in use then.
+    expected = before if expect is None and alias == CHAMPION else _expected(expect)
+    before = registry.promote(name, chosen, alias=alias, expected=expected, reason=reason)
     _tell_change({"model": name, "version": chosen, "alias": alias, "before": before}, as_json=as_json)
 
 

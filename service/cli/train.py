@@ -12,7 +12,7 @@ from features.outcomes import LANDMARK_OUTCOMES
 from models.failures import FailureModels
 from models.gates import Gate
 from service.cli._app import Json, app, emit, open_registry, open_store, out, past_moment, progress, shown
-from service.cli._gates import go_over_gates
+from service.cli._gates import check_code, go_over_gates
 from service.gating import closed_words, put_to_use
 from service.training import history_of, train_models
 
@@ -47,6 +47,7 @@ def train(
 
     Example: heed --store heed.db train
     """
+    check_code(override)
     with open_store() as store, progress(quiet=as_json) as step:
         cut = past_moment(as_of, "--as-of")
         step("features", 0, 1)

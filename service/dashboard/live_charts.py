@@ -10,6 +10,7 @@ from __future__ import annotations
 import hashlib
 import subprocess
 import sys
+import time
 from dataclasses import dataclass
 from functools import cache
 from importlib.metadata import version
@@ -22,6 +23,7 @@ from data.errors import StoreError
 from service.etags import Answer, holds
 from service.language import marked
 from service.packing import packed, takes_packed
+from service.problems import BusyError
 
 PATH: Final = "/static/charts.js"
 _TYPE: Final = "text/javascript; charset=utf-8"
@@ -30,7 +32,8 @@ _FOR_EVER: Final = "public, max-age=31536000, immutable"
 _SNIPPET: Final = "window.heedCharts = {embed: vegaEmbed};"
 _MAKE: Final = "import sys, vl_convert; sys.stdout.buffer.write(vl_convert.javascript_bundle(sys.argv[1]).encode())"
 _PATIENCE: Final = 120  # seconds; it takes five where nothing else runs
-_making: Final = Lock()
+_LATER: Final = 10  # seconds after which to ask again
+_REST: Final = 600.0  # seconds after a failure
 
 router = APIRouter(include_in_schema=False)
 
@@ -50,6 +53,36 @@ def bundle_version() -> str:
     return hashlib.blake2b(made_of.encode(), digest_size=6).hexdigest()
 
 
+class _Maker:
+    """Makes the library once, and keeps it; rests after a failure.
+
+    Nobody waits beside the one who makes it: the threads of the service would all stand here.
+    """
+
+    def __init__(self) -> None:
+        self._made: Bundle | None = None
+        self._rests_until = 0.0
+        self._making = Lock()
+
+    def bundle(self) -> Bundle:
+        """See `bundle`."""
+        if self._made is not None:
+            return self._made
+        if time.monotonic() < self._rests_until or not self._making.acquire(blocking=False):
+            raise BusyError(marked("The live charts are not made yet; the pictures stay."), _LATER)
+        try:
+            self._made = _bundle()
+        except StoreError:
+            self._rests_until = time.monotonic() + _REST
+            raise
+        finally:
+            self._making.release()
+        return self._made
+
+
+_maker: Final = _Maker()
+
+
 def bundle() -> Bundle:
     """The library, made once; the same bytes from the same installation.
 
@@ -57,12 +90,12 @@ def bundle() -> Bundle:
     ------
     StoreError
         If it cannot be made.
+    BusyError
+        If it is being made for somebody else, or could not be made a short while ago.
     """
-    with _making:
-        return _bundle()
+    return _maker.bundle()
 
 
-@cache
 def _bundle() -> Bundle:
     command = [sys.executable, "-I", "-c", _MAKE, _SNIPPET]
     try:

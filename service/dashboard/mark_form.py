@@ -46,14 +46,14 @@ def mark_form(
     step = _step(form)
     found(reads.refreshed(), case_id, identity)
     with writing(reads.store()) as connection:
-        telling = Telling(reads.current(), words)
+        telling = Telling(reads.refreshed(), words)
         case = found(telling.snapshot, case_id, identity)
         marks = marks_of(connection, case_id)
         if step.mark in CHOICES and form.get("state") != marks_answer(telling, case_id, marks).etag:
             raise PreconditionFailedError(_CHANGED)
         if step.mark in CHOICES or step.is_set is not any(mark.mark == step.mark for mark in marks):
             note(connection, identity, case, step)
-    return RedirectResponse(_back(Links(request), case_id, form.get("back")), status_code=303)
+    return RedirectResponse(_back(Links(request), case_id, form), status_code=303)
 
 
 def _step(form: Mapping[str, str]) -> Step:
@@ -73,12 +73,13 @@ def _step(form: Mapping[str, str]) -> Step:
     return asked
 
 
-def _back(links: Links, case_id: str, query: str | None) -> str:
-    """Where the reader was: the row of the list, by the query that it was shown with; without one, the case."""
+def _back(links: Links, case_id: str, form: Mapping[str, str]) -> str:
+    """Where the reader was: the row of the list, by the query that it was shown with; from no list, the case."""
     name = quote(case_id, safe="")
-    if query is None:
+    if "list" not in form:
         return links.to(f"/cases/{name}") + "#noted"
-    return f"{list_address(links, query)}#c-{name}"
+    # A list as it opens has no query, and what is empty counts as not sent.
+    return f"{list_address(links, form.get('back', ''))}#c-{name}"
 
 
 def list_address(links: Links, query: str) -> str:

@@ -220,8 +220,14 @@ def promote_once(registry: Registry, name: str, version: str, work: Work) -> boo
     ModelError
         If others than those in use when the job was begun, and than its own, are in use now.
     """
+    from models.registry.aliases import CHAMPION  # noqa: PLC0415
+
     reason = f"job {work.job.job_id}"
-    own = [entry.version for entry in registry.history() if entry.action == "promoted" and entry.reason == reason]
+    own = [
+        entry.version
+        for entry in registry.history()
+        if entry.action == "promoted" and entry.reason == reason and entry.alias == CHAMPION
+    ]
     in_use = registry.champion(name)
     if version in own or in_use == version:
         return True

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Annotated, Any, Final
 
 from fastapi import APIRouter, Query, Request, Response
@@ -39,6 +40,8 @@ def export_cases(
     """
     page = page_of_cases(reads, query, identity, limit=MOST_ROWS)
     refuse_too_many(page)
+    # Shown before the list as well, and in the file once, in their places.
+    page = replace(page, lifted=(), lifted_total=0)
     telling = Telling(page.snapshot, words)
     answer = Answer.of(case_file(telling, page))
     record_cases(request, page, query, "file")

@@ -74,7 +74,7 @@ def mark_case(
 
     def effect(connection: Connection) -> Written:
         # Whoever may write is alone now: these are the newest marks, in every process.
-        telling = Telling(reads.current(), words)
+        telling = Telling(reads.refreshed(), words)
         case = found(telling.snapshot, case_id, identity)
         require_match(request, marks_answer(telling, case_id, marks_of(connection, case_id)).etag)
         note(connection, identity, case, step)

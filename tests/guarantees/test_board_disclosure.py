@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from service import board_counts
-from service._board_proof import disclosed
+from service._board_proof import Known, disclosed
 from service._board_table import RAISED, BoardTable, small, widen
 from tests.support.board_attacker import MINIMUM, attack, random_city, released
 
@@ -132,3 +132,17 @@ def test_a_busy_city_shows_most_of_its_types_and_areas():
     board = released(one)
     assert board["raised"].notna().mean() > 0.6
     assert board["solved"].notna().sum() >= 5
+
+
+def test_what_other_pages_tell_is_not_the_boards_to_hide():
+    """What is left of a count beside a smaller one that is known cannot be nothing, whatever the board withholds."""
+    cells = np.zeros((1, 1, 3), dtype=np.int64)
+    cells[..., 2] = 40
+    table = BoardTable(cells, np.array([[True]]), ((),))
+    every = np.array([True])
+    less_one = Known(every, every, RAISED, 1, 39)
+    all_of_it = Known(every, every, RAISED, 1, 40, rest=False)
+    assert disclosed(table, MINIMUM, [less_one])[..., RAISED].all()
+    assert not disclosed(table, MINIMUM, [all_of_it])[..., RAISED].any()
+    hidden = disclosed(table, MINIMUM, [less_one, all_of_it])
+    assert hidden.shape == table.shape

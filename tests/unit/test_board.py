@@ -2,20 +2,24 @@
 
 from __future__ import annotations
 
+import asyncio
 import csv
 import io
 import re
 import shutil
 from pathlib import Path
 
+import httpx
 import pandas as pd
 import pytest
 
 from data.store import Store
+from service.app import create_app
 from service.auth.keys import add_key
-from service.board_table import safe
 from service.identity import Role
 from service.published_board import publish_board
+from service.settings import Settings
+from service.spreadsheet import safe_cell
 from tests.support.service_client import client_of, shared_client
 from tests.support.service_store import AS_OF, DAY, SMALL_AREA, shared_store, simulated_board
 
@@ -127,11 +131,11 @@ def test_what_has_not_changed_costs_nothing_but_the_question(path):
     assert client.get(path, if_none_match=first.headers["etag"]).status_code == 304
 
 
-@pytest.mark.parametrize("text", ["=1+1", "+1", "-1", "@x", "\tx", "＝1"])
+@pytest.mark.parametrize("text", ["=1+1", "+x", "-x", "@x", "\tx", "＝1", " =1", "\u3000=1"])
 def test_no_text_of_the_table_is_a_formula(text):
     """A spreadsheet runs nothing that an area is called."""
-    assert safe(text) == f"'{text}"
-    assert safe("Dock, north") == "Dock, north"
+    assert safe_cell(text) == f"'{text}"
+    assert safe_cell("Dock, north") == "Dock, north"
 
 
 @pytest.mark.parametrize("path", PATHS)
@@ -147,10 +151,30 @@ def test_the_board_is_open_to_anyone_only_where_the_settings_say_so(path, copied
         assert opened.get(other).status_code in (401, 404)
 
 
+def test_strangers_share_no_limit(copied):
+    """A cookie of another service on the same name is no credential: who asks too often is one address."""
+    app = create_app(Settings(store_url=str(copied), auth="required", public_board=True, rate_per_minute=6))
+
+    def asked(address: str, times: int) -> list[int]:
+        async def ask() -> list[int]:
+            transport = httpx.ASGITransport(app=app, client=(address, 1))
+            async with httpx.AsyncClient(transport=transport, base_url="http://127.0.0.1") as client:
+                return [(await client.get("/board", headers={"Cookie": "theirs=1"})).status_code for _ in range(times)]
+
+        return asyncio.run(ask())
+
+    assert 429 in asked("10.0.0.1", 12)
+    assert asked("10.0.0.2", 4) == [200] * 4
+
+
 def test_whoever_reads_the_open_board_is_led_nowhere_else(copied):
     """No link to a page that asks for a key, and nothing to sign out of."""
     page = client_of(copied, auth="required", public_board=True).get("/board", accept="text/html").text
     assert 'href="/areas"' not in page
+    assert 'href="/boundary"' not in page
+    refused = client_of(copied, auth="required", public_board=True).get("/board?x=1", accept="text/html")
+    assert refused.status_code == 422
+    assert 'href="/cases"' not in refused.text
     assert "/sign-out" not in page
     with Store.open(str(copied)) as store:
         key, _ = add_key(store, Role.DASHBOARD, offices=(), purpose="wall", days=1)

@@ -18,6 +18,7 @@ from data.store import Store
 from service import case_file
 from service.auth.keys import add_key
 from service.identity import Role
+from service.spreadsheet import safe_cell
 from tests.support.service_store import small_store
 from tests.support.service_writes import Writer, acts, writer_of
 
@@ -129,7 +130,7 @@ def test_no_cell_is_a_formula(path):
     cells = {row[1] for row in rows}
     assert len(cells) == 7
     assert all(cell.startswith("'") for cell in cells)
-    assert [case_file.safe_cell(cell) for cell in ("12", "-5", "3.5", "", "road")] == ["12", "-5", "3.5", "", "road"]
+    assert [safe_cell(cell) for cell in ("12", "-5", "3.5", "", "road")] == ["12", "-5", "3.5", "", "road"]
 
 
 def test_a_list_that_is_too_long_is_refused_and_not_cut(writer, monkeypatch):

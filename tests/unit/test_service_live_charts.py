@@ -12,6 +12,7 @@ import pytest
 from data.errors import StoreError
 from service.dashboard import live_charts
 from service.dashboard.live_charts import PATH, bundle, bundle_version
+from service.problems import BusyError
 from tests.support.service_client import shared_client
 
 
@@ -48,22 +49,35 @@ def test_a_page_names_the_version_of_the_library_and_only_pages_with_charts_load
 
 
 @pytest.mark.slow
-def test_the_library_is_the_same_whenever_it_is_made():
+def test_the_library_is_the_same_whenever_it_is_made(monkeypatch):
     """From the same installation, to the bit."""
     before = bundle().plain.etag
-    live_charts._bundle.cache_clear()
+    monkeypatch.setattr(live_charts, "_maker", live_charts._Maker())
     assert bundle().plain.etag == before
 
 
 def test_where_the_library_cannot_be_made_the_pictures_stay(monkeypatch):
-    """It is told as a problem, and made again when it is asked for next."""
+    """It is told as a problem, and not tried again at once: each try takes a process and a while."""
+    tries = []
 
     def fail(*_words: object, **_options: object) -> None:
+        tries.append(1)
         raise subprocess.TimeoutExpired("python", 1)
 
-    live_charts._bundle.cache_clear()
+    monkeypatch.setattr(live_charts, "_maker", live_charts._Maker())
     monkeypatch.setattr(live_charts.subprocess, "run", fail)
     with pytest.raises(StoreError, match=r"^The live charts could not be made; the pictures stay\.$"):
+        bundle()
+    with pytest.raises(BusyError, match=r"^The live charts are not made yet; the pictures stay\.$"):
+        bundle()
+    assert tries == [1]
+
+
+def test_nobody_waits_beside_the_one_who_makes_the_library(monkeypatch):
+    """The threads of the service would all stand there."""
+    maker = live_charts._Maker()
+    monkeypatch.setattr(live_charts, "_maker", maker)
+    with maker._making, pytest.raises(BusyError, match="not made yet"):
         bundle()
 
 
