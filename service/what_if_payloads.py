@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import math
+import re
 from datetime import date, datetime
-from typing import Annotated, Final, Literal
+from typing import Annotated, Any, Final, Literal
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
 
 from models.what_if import WhatIf
 from service import display
@@ -20,8 +21,22 @@ NOTE: Final = marked(
     "This is how cases went in which an office did so. Why it did so is not in the data: it does not say that doing so "
     "is the cause, and it promises nothing of this case. No answer moves the case in any list."
 )
+_DAY: Final = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}")
 _OFFICE = Annotated[str | None, Field(max_length=64, description="With `hand_over`: the office that takes it over.")]
-_BY = Annotated[date | None, Field(description="With `answer_by`: by the end of this day, on the city's clock.")]
+
+
+def _written(value: Any) -> Any:
+    # As a day is described: a number would be taken for seconds.
+    if value is not None and not (isinstance(value, date) or (isinstance(value, str) and _DAY.fullmatch(value))):
+        raise ValueError("not a day")
+    return value
+
+
+_BY = Annotated[
+    date | None,
+    BeforeValidator(_written),
+    Field(description="With `answer_by`: by the end of this day, on the city's clock."),
+]
 _OUTCOMES = Annotated[
     list[OutcomeName] | None, Field(min_length=1, description="Which outcomes to tell; null: all that the models tell.")
 ]

@@ -7,6 +7,7 @@ from typing import Annotated, Final
 from fastapi import APIRouter, Path, Query, Request, Response
 from fastapi.responses import JSONResponse
 
+from models.signals.counts import ALL
 from service.area_payloads import AreaDetail, AreaList, AreaMap, area_detail, area_list, area_map
 from service.dependencies import Told, allowed
 from service.etags import REVALIDATE, remembered, remembered_beside, respond
@@ -96,6 +97,9 @@ def found(snapshot: Snapshot, area: str) -> Pressure | None:
         If there is no such area: neither among the figures nor among the signals nor among the places.
     """
     published = snapshot.published
-    if area not in published.areas and area not in snapshot.places.areas and not published.signals_of(area):
+    # The sum of all areas has signals and no page.
+    if area == ALL or (
+        area not in published.areas and area not in snapshot.places.areas and not published.signals_of(area)
+    ):
         raise NotFoundError(marked("There is no area with this code."))
     return published.areas.get(area)

@@ -158,7 +158,7 @@ def test_an_officer_finds_the_riskiest_case_of_a_type_and_sees_why_and_since_whe
     assert len(names) == 1
     first = page.locator(".case").first
     frequency, reason = first.locator(".risk p").first.inner_text(), first.locator(".why .said").first.inner_text()
-    user.press(first.get_by_role("link"))
+    user.press(first.locator("h2 a"))
     page.wait_for_url(f"{origin}/cases/{told['id']}?lang={language}")
     assert str(told["risk"]["per_100"]) in frequency
     assert frequency in page.locator(".riskcard").inner_text()

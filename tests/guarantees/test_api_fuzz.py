@@ -15,7 +15,7 @@ from tests.support.service_store import fill_store
 WANTED = 20_000
 EXAMPLES = 700
 # They need models, which the small store has none of: without them 503 is the right answer, and any 5xx is a failure.
-NEED_MODELS = ("scoreRisk",)
+NEED_MODELS = ("scoreRisk", "getWhatIf", "askWhatIf")
 
 
 def _key(store: Path) -> str:

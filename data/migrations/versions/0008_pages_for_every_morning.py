@@ -33,7 +33,7 @@ def upgrade() -> None:
         sa.Column("filters", sa.Text(), nullable=False),
         sa.Column("created_at", sa.BigInteger(), nullable=False),
         sa.PrimaryKeyConstraint("view_id", name="pk_saved_view"),
-        sa.UniqueConstraint("holder", "filters", name="uq_saved_view_holder"),
+        sa.UniqueConstraint("holder", "filters", name="uq_saved_view_holder_filters"),
     )
     op.create_table(
         "board_count",

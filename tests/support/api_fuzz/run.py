@@ -25,6 +25,7 @@ checks.positive_data_acceptance.expected-statuses = ["2xx", "304", "400", "404",
 [[operations]]
 include-operation-id = [
   "appendEvents", "reviewSignal", "promoteModel", "rollbackModels", "addJob", "cancelJob", "scoreRisk",
+  "markCase", "saveView", "deleteView", "getWhatIf", "askWhatIf",
 ]
 checks.positive_data_acceptance.expected-statuses = ["2xx", "400", "403", "404", "409", "412", "422", "428", "429"]
 
