@@ -56,5 +56,6 @@
 
   // Back from a mark: where the reader was.
   const back = location.hash.startsWith("#c-") ? document.getElementById(location.hash.slice(1)) : null;
-  if (back) link(back).focus();
+  // After the browser went to the row by itself: that takes the focus away.
+  if (back) addEventListener("load", () => setTimeout(() => link(back).focus()));
 })();
