@@ -23,8 +23,9 @@ from data.store_audit import appending
 from service.identity import LOCAL, Identity
 from service.language import marked
 from service.listing import CaseChoice, CasePage
+from service.open_case import OUTCOME
 from service.problems import BusyError
-from service.reads import OUTCOME, inode_of
+from service.reads import inode_of
 from service.settings import Settings
 
 logger = logging.getLogger("heed.service")

@@ -13,7 +13,7 @@ from service.dependencies import Telling
 from service.language import marked
 from service.listing import CasePage
 from service.marks import mark_text
-from service.reads import OUTCOME, OpenCase
+from service.open_case import OUTCOME, OpenCase
 from service.reasons import explain
 from service.spreadsheet import safe_cell
 

@@ -12,7 +12,7 @@ from data.service_clock_runs import PAUSE_ENDS
 from service import display
 from service.dependencies import Telling
 from service.language import Words, marked
-from service.reads import CaseEvent
+from service.open_case import CaseEvent
 
 _DAY: Final = 86_400
 _ENDS: Final = frozenset(kind.value for kind in PAUSE_ENDS)

@@ -15,7 +15,8 @@ from data.event_log import NEVER
 from data.schema import EVENT_COLUMNS
 from data.service_clock import ServiceClock
 from data.store_tables import frame_of
-from service.reads import OpenCase, Reads, Snapshot
+from service.open_case import OpenCase
+from service.reads import Reads, Snapshot
 from service.settings import Language
 
 # The promise that a case of the list is measured by.

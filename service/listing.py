@@ -16,8 +16,9 @@ from data.errors import UsageError
 from service.identity import Identity
 from service.language import LanguageQuery, marked
 from service.marks import Marks, marked_cases, read_marks
+from service.open_case import OUTCOME, OpenCase, judged_by
 from service.problems import GoneError
-from service.reads import OUTCOME, OpenCase, Reads, Snapshot, judged_by
+from service.reads import Reads, Snapshot
 
 
 def _none_if_empty(value: Any) -> Any:

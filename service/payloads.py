@@ -16,9 +16,9 @@ from service.dependencies import Telling
 from service.language import Words, marked
 from service.mark_payloads import MarkItem, mark_items
 from service.marks import Marks
+from service.open_case import OUTCOME, CaseEvent, OpenCase, Remaining, Risk
 from service.payload_parts import FigureItem, PlaceName, example, figure_item, moment, named, place_name
 from service.published import PRESSURE_FIGURES, Pressure
-from service.reads import OUTCOME, CaseEvent, OpenCase, Remaining, Risk
 from service.reasons import Reason, explain
 from service.similar_told import SimilarItem
 from service.story_payloads import EventItem, event_items

@@ -29,7 +29,8 @@ from data.store import Store
 from models.registry import Registry
 from service.language import marked
 from service.online.holder import Status as Loaded
-from service.reads import OUTCOME, Reads
+from service.open_case import OUTCOME
+from service.reads import Reads
 from service.settings import Settings
 
 Status = Literal["pass", "warn", "fail"]

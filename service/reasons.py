@@ -12,7 +12,7 @@ import numpy as np
 
 from models.explain import apportion_points
 from service.language import Words, marked
-from service.reads import OpenCase, Risk
+from service.open_case import OpenCase, Risk
 
 BASE: Final = "base"
 OTHER: Final = "other"

@@ -22,7 +22,7 @@ from data.store import Store
 from data.store_append import read_log
 from data.store_audit import cut_front
 from service.earlier import read_earlier
-from service.reads import OUTCOME
+from service.open_case import OUTCOME
 from service.settings import Settings
 
 DAY: Final = 86_400

@@ -22,9 +22,10 @@ from service.identity import Identity
 from service.language import marked
 from service.listing import CaseChoice, filtered
 from service.marks import MARKS
+from service.open_case import OUTCOME
 from service.places import Kind
 from service.problems import ConflictError
-from service.reads import OUTCOME, Snapshot
+from service.reads import Snapshot
 
 MOST: Final = 20
 # In the order in which a view names them.

@@ -13,9 +13,10 @@ from service import display
 from service.dependencies import Telling
 from service.language import Words, marked
 from service.online.saved_index import index_of_moment
+from service.open_case import OpenCase
 from service.past_cases import PastCases, read_past_cases
 from service.payload_parts import example
-from service.reads import OpenCase, Snapshot
+from service.reads import Snapshot
 
 _ANY: Final = "any_failure"
 _KEY: Final = ("past cases",)

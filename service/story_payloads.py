@@ -9,8 +9,8 @@ from pydantic import BaseModel, Field
 
 from service.case_story import Step, sentences, story_of
 from service.dependencies import Telling
+from service.open_case import CaseEvent
 from service.payload_parts import PlaceName, moment, place_name
-from service.reads import CaseEvent
 
 
 class EventItem(BaseModel):

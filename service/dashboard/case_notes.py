@@ -8,7 +8,8 @@ from service.deadline_told import tell_deadline
 from service.dependencies import Telling
 from service.identity import Identity, Scope
 from service.marks import ACTIONS, OVERRIDE_REASONS, OVERRIDES
-from service.reads import OpenCase, Reads
+from service.open_case import OpenCase
+from service.reads import Reads
 from service.routers.case_marks import marks_answer, marks_of
 
 

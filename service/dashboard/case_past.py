@@ -16,7 +16,7 @@ from service.case_story import Step, pauses_of, sentences, story_of
 from service.dashboard.show import Show, names_sorted
 from service.dependencies import Telling
 from service.language import Words, marked
-from service.reads import CaseEvent, OpenCase
+from service.open_case import CaseEvent, OpenCase
 from service.similar_told import similar_item
 from service.what_ifs import Question, days_ahead
 

@@ -16,8 +16,9 @@ from service.etags import NO_STORE, Answer, respond
 from service.identity import Identity, Scope
 from service.listing import CaseFilter, CasePage, filtered, page_of_cases, visible
 from service.marks import MARKS
+from service.open_case import OpenCase
 from service.places import Kind
-from service.reads import OpenCase, Reads
+from service.reads import Reads
 from service.reasons import explain
 from service.saved_views import NOTHING_NOTED, Filters, filters_of, read_views, view_name
 

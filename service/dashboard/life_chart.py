@@ -16,7 +16,8 @@ from service import display
 from service.case_life import Said
 from service.case_story import pauses_of
 from service.language import LANGUAGES, Words, words_of
-from service.reads import CaseEvent, OpenCase, Snapshot
+from service.open_case import CaseEvent, OpenCase
+from service.reads import Snapshot
 
 # Room for the axes and for the labels of events above.
 SIZE = (WIDTH + 60, HEIGHT + 90)

@@ -16,9 +16,9 @@ from service.case_life import Said
 from service.dependencies import Telling
 from service.language import LANGUAGES, Words
 from service.marks import Mark, mark_text
+from service.open_case import OUTCOME, OpenCase, Risk
 from service.places import Kind
 from service.published import PRESSURE_FIGURES, Figure, Pressure, Published, Signal
-from service.reads import OUTCOME, OpenCase, Risk
 from service.sentences import signal_sentence
 
 _HUNDRED: Final = 100

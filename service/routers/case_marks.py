@@ -16,8 +16,8 @@ from service.identity import Identity, Scope
 from service.language import LanguageQuery
 from service.mark_payloads import CaseMarks, MarkStep, mark_items
 from service.marks import Marks, Step, add_mark, read_marks
+from service.open_case import OpenCase
 from service.preconditions import IfMatch, require_condition, require_match
-from service.reads import OpenCase
 from service.routers.cases import CaseId, found
 
 router = APIRouter(prefix="/v1", tags=["cases"])

@@ -14,9 +14,10 @@ from service.identity import Identity
 from service.language import LanguageQuery, marked
 from service.listing import CaseQuery, page_of_cases
 from service.marks import read_marks
+from service.open_case import OpenCase
 from service.payloads import DEADLINE_NOTE, CaseDetail, CaseList, case_detail, case_item
 from service.problems import NotFoundError
-from service.reads import OpenCase, Snapshot
+from service.reads import Snapshot
 from service.similar_told import similar_item
 
 router = APIRouter(prefix="/v1", tags=["cases"])

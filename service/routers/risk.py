@@ -26,9 +26,9 @@ from service.online.holder import ModelHolder
 from service.online.pool import Stopped, WorkPool
 from service.online.posted import require_few, require_own, seconds_of, states_of
 from service.online.scorer import CaseTold, OneTold, Scorer, StoppedError
+from service.open_case import Remaining, Risk
 from service.payloads import reason_item, remaining_item
 from service.problems import BodyProblem, ConflictError, UnfitBodyError
-from service.reads import Remaining, Risk
 from service.reasons import explain
 from service.risk_payloads import RiskAnswer, RiskRequest, inlined
 from service.scoring import refuse_hindsight

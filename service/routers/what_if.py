@@ -15,8 +15,9 @@ from service.language import LanguageQuery, marked
 from service.online.holder import ModelHolder
 from service.online.pool import WorkPool
 from service.online.scorer import Scorer
+from service.open_case import OpenCase
 from service.problems import ConflictError
-from service.reads import OpenCase, Reads
+from service.reads import Reads
 from service.routers.cases import CaseId, found
 from service.what_if_payloads import NOTE, WhatIfAnswer, WhatIfQuery, WhatIfRequest, what_if_item
 from service.what_ifs import Question, ask, days_ahead

@@ -10,8 +10,8 @@ import pytest
 from service.case_story import pauses_of, sentences, story_of
 from service.dependencies import Telling
 from service.language import words_of
+from service.open_case import CaseEvent
 from service.places import Name
-from service.reads import CaseEvent
 
 HOUR, DAY = 3_600, 86_400
 START = 1_767_225_600  # 1 January 2026, eight in the morning in Shanghai
@@ -71,10 +71,10 @@ def test_it_is_told_in_chinese():
     """In the words of the glossary."""
     chinese = told("zh")
     assert chinese[1] == ["由河村转至山村，同为村级。"]
-    assert chinese[2] == ["计时暂停 3 天，至 2026年1月6日 08:00恢复。"]
-    assert chinese[3] == ["时限由 2026年1月11日 08:00改为 2026年1月14日 08:00。"]
+    assert chinese[2] == ["计时暂停3天，至2026年1月6日 08:00恢复。"]
+    assert chinese[3] == ["时限由2026年1月11日 08:00改为2026年1月14日 08:00。"]
     assert chinese[4][0] == "由山村（村级）转至县水务局（县级）。"
-    assert chinese[6] == ["计时自此暂停，至今 12 小时。"]
+    assert chinese[6] == ["计时自此暂停，至今12小时。"]
 
 
 def test_where_a_tier_is_not_known_none_is_told():

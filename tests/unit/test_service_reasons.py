@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from service.language import words_of
-from service.reads import OpenCase
+from service.open_case import OpenCase
 from service.reasons import OTHER, explain
 
 
