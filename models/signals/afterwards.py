@@ -100,7 +100,7 @@ def lasted_sentence(found: Lasted, *, direction: str, language: Language) -> str
     """
     if language == "zh":
         kind = "上升" if direction == "rise" else "沉默"
-        return f"以往发出信号的 {found.known} 次{kind}中，{found.lasted} 次在四周后仍然存在。"
+        return f"以往发出信号的{found.known}次{kind}中，{found.lasted}次在四周后仍然存在。"
     kind = "rises" if direction == "rise" else "silences"
     verb = "was" if found.lasted == 1 else "were"
     return f"Of {found.known} earlier {kind} that were signalled, {found.lasted} {verb} still there four weeks later."

@@ -39,11 +39,11 @@ def plan_sentence(plan: Plan, *, language: Language) -> str:
         else:
             rise = f"a rise to {_figure(smallest)} times"
         return f"{start}{rise} the usual is found within {within} {share}, at {price}."
-    start = f"以这样的数量（每{_STEPS.get(plan.period, _STEP)[2].removeprefix('个')}约 {usual} 件），"
+    start = f"以这样的数量（每{_STEPS.get(plan.period, _STEP)[2].removeprefix('个')}约{usual}件），"
     if np.isnan(smallest):
-        chance = f"{within}内被发现的可能也不到 {100.0 * plan.power:g}%"
-        return f"{start}即使升至平常的 {LARGEST_RISE:g} 倍，{chance}；{price}。"
-    return f"{start}升至平常的 {_figure(smallest)} 倍时，{share}能在 {within}内被发现；{price}。"
+        chance = f"{within}内被发现的可能也不到{100.0 * plan.power:g}%"
+        return f"{start}即使升至平常的{LARGEST_RISE:g}倍，{chance}；{price}。"
+    return f"{start}升至平常的{_figure(smallest)}倍时，{share}能在{within}内被发现；{price}。"
 
 
 def doubt_sentence(plan: Plan, *, language: Language) -> str | None:
@@ -56,11 +56,11 @@ def doubt_sentence(plan: Plan, *, language: Language) -> str | None:
     if np.isnan(high):
         return {
             "en": f"{weeks} leave that open: {_figure(low)} times at least, and perhaps no rise at all.",
-            "zh": f"{weeks}的数量还不足以确定：至少 {_figure(low)} 倍，也可能任何升高都发现不了。",
+            "zh": f"{weeks}的数量还不足以确定：至少{_figure(low)}倍，也可能任何升高都发现不了。",
         }[language]
     return {
         "en": f"As far as {weeks} of counts tell, it is {_figure(low)} to {_figure(high)} times (80 % sure).",
-        "zh": f"就 {weeks}的数量而言，应在 {_figure(low)} 至 {_figure(high)} 倍之间（把握 80%）。",
+        "zh": f"就{weeks}的数量而言，应在{_figure(low)}至{_figure(high)}倍之间（把握80%）。",
     }[language]
 
 
@@ -72,7 +72,7 @@ def steps_told(steps: int, period: int, *, language: Language) -> str:
     """
     _check(language)
     one, several, chinese = _STEPS.get(period, _STEP)
-    return f"{steps} {chinese}" if language == "zh" else f"{steps} {one if steps == 1 else several}"
+    return f"{steps}{chinese}" if language == "zh" else f"{steps} {one if steps == 1 else several}"
 
 
 def alarms_told(years_between: float, *, language: Language) -> str:
@@ -80,21 +80,21 @@ def alarms_told(years_between: float, *, language: Language) -> str:
     _check(language)
     english = language == "en"
     if years_between > _MOST_YEARS:
-        return f"less than one false alarm in {_MOST_YEARS} years" if english else f"{_MOST_YEARS} 年内误报不到一次"
+        return f"less than one false alarm in {_MOST_YEARS} years" if english else f"{_MOST_YEARS}年内误报不到一次"
     if years_between >= 1.5:
         years = round(years_between)
-        return f"about one false alarm in {years} years" if english else f"约每 {years} 年误报一次"
+        return f"about one false alarm in {years} years" if english else f"约每{years}年误报一次"
     times = round(1.0 / years_between)
     if times <= 1:
         return "about one false alarm a year" if english else "约每年误报一次"
-    return f"about {times} false alarms a year" if english else f"约每年误报 {times} 次"
+    return f"about {times} false alarms a year" if english else f"约每年误报{times}次"
 
 
 def _share(power: float, language: Language) -> str:
     tenths = power * 10.0
     if abs(tenths - round(tenths)) < 1e-6:
-        return f"in {round(tenths)} of 10 cases" if language == "en" else f"10 次中有 {round(tenths)} 次"
-    return f"in {100.0 * power:g} % of cases" if language == "en" else f"有 {100.0 * power:g}% 的把握"
+        return f"in {round(tenths)} of 10 cases" if language == "en" else f"10次中有{round(tenths)}次"
+    return f"in {100.0 * power:g} % of cases" if language == "en" else f"有{100.0 * power:g}%的把握"
 
 
 def _figure(value: float) -> str:

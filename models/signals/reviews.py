@@ -103,7 +103,7 @@ def turned_out_sentence(found: TurnedOut, *, category: str, direction: str, lang
     """
     if language == "zh":
         kind = f"“{category}”" if found.kind == "category" else ("上升类" if direction == "rise" else "沉默类")
-        return f"以往经核查的 {found.decided} 个{kind}信号中，{found.held} 个确有问题。"
+        return f"以往经核查的{found.decided}个{kind}信号中，{found.held}个确有问题。"
     subject = f"on “{category}”" if found.kind == "category" else ("of a rise" if direction == "rise" else "of silence")
     verb = "was" if found.held == 1 else "were"
     return f"Of {found.decided} earlier signals {subject} that were looked into, {found.held} {verb} a real problem."

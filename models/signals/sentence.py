@@ -37,42 +37,42 @@ _REASONS: Final[dict[str, dict[Language, str]]] = {
     "too_short": {
         "en": "Too little is known to say anything: there are {weeks} weeks of record before the last four, and at "
         "least 8 are needed.",
-        "zh": "记录太短，无法判断：最近四周之前只有 {weeks} 周的记录，至少需要 8 周。",
+        "zh": "记录太短，无法判断：最近四周之前只有{weeks}周的记录，至少需要8周。",
     },
     "months_of_past": {
         "en": "Compared with its own level over {weeks} earlier weeks, and with how the same type of problem moved "
         "elsewhere: the record is shorter than two years.",
-        "zh": "与自身此前 {weeks} 周的水平以及同类问题在其他区域的变化相比：记录不足两年。",
+        "zh": "与自身此前{weeks}周的水平以及同类问题在其他区域的变化相比：记录不足两年。",
     },
     "thin_counts": {
         "en": "Compared with its own level over {weeks} earlier weeks, and with how the same type of problem moved "
         "elsewhere: there are too few reports, or too few years, for a seasonal regression.",
-        "zh": "与自身此前 {weeks} 周的水平以及同类问题在其他区域的变化相比：报告太少或年份太少，无法做季节回归。",
+        "zh": "与自身此前{weeks}周的水平以及同类问题在其他区域的变化相比：报告太少或年份太少，无法做季节回归。",
     },
     "partly_recorded": {
         "en": "Compared with its own level over {weeks} earlier weeks, and with how the same type of problem moved "
         "elsewhere: weeks in which it was not recorded are left out.",
-        "zh": "与自身此前 {weeks} 周的水平以及同类问题在其他区域的变化相比：未记录的各周不计在内。",
+        "zh": "与自身此前{weeks}周的水平以及同类问题在其他区域的变化相比：未记录的各周不计在内。",
     },
     "not_recorded": {
         "en": "Not judged: this is not recorded at present. Before that there are {weeks} weeks to compare with.",
-        "zh": "不作判断：目前没有登记；此前有 {weeks} 周可比。",
+        "zh": "不作判断：目前没有登记；此前有{weeks}周可比。",
     },
     "years_of_past": {
         "en": "Compared with the same season of its own earlier years, with its own level over {weeks} earlier weeks, "
         "and with how the same type of problem moved elsewhere.",
-        "zh": "与自身往年同一季节、此前 {weeks} 周的水平以及同类问题在其他区域的变化相比。",
+        "zh": "与自身往年同一季节、此前{weeks}周的水平以及同类问题在其他区域的变化相比。",
     },
     "whole_months": {
         "en": "All areas together have none beside them: compared with their own last weeks, as far as such a "
         "comparison held over {weeks} earlier weeks, and with how the other types of problem moved.",
-        "zh": "全部区域合计，没有其他区域可比：与自身最近几周的水平（按此前 {weeks} 周中这种比较的准确程度）"
+        "zh": "全部区域合计，没有其他区域可比：与自身最近几周的水平（按此前{weeks}周中这种比较的准确程度）"
         "以及其他类型问题的变化相比。",
     },
     "whole_years": {
         "en": "All areas together have none beside them: compared with the same season of their own earlier years, "
         "over {weeks} earlier weeks, and with how the other types of problem moved.",
-        "zh": "全部区域合计，没有其他区域可比：与自身往年同一季节（此前 {weeks} 周）以及其他类型问题的变化相比。",
+        "zh": "全部区域合计，没有其他区域可比：与自身往年同一季节（此前{weeks}周）以及其他类型问题的变化相比。",
     },
 }
 
@@ -137,7 +137,7 @@ def more_sentence(number: int, *, language: Language) -> str:
     """
     said: dict[Language, str] = {
         "en": f"And {number:,} more: see all signals.",
-        "zh": f"另有 {number:,} 个信号，见全部信号。",
+        "zh": f"另有{number:,}个信号，见全部信号。",
     }
     if number == 0:
         return ""
@@ -218,14 +218,14 @@ def _english_parts(told: _Told) -> tuple[str, str]:
 
 def _chinese(told: _Told) -> str:
     only = "仅" if told.silence else ""
-    number = "没有收到" if told.observed == 0 else f"{only}收到 {told.observed:,} 件"
-    span = "一周" if told.weeks == 1 else f" {told.weeks} 周"
-    usual = f"{told.low:,} 件" if told.low == told.high else f"{told.low:,} 至 {told.high:,} 件"
+    number = "没有收到" if told.observed == 0 else f"{only}收到{told.observed:,}件"
+    span = "一周" if told.weeks == 1 else f"{told.weeks}周"
+    usual = f"{told.low:,}件" if told.low == told.high else f"{told.low:,}至{told.high:,}件"
     share = _one_in(told.level)
-    odds = f"约 {told.level:.0%} 是误报" if share is None else f"大约每 {share} 个中有 1 个是误报"
-    day = f"{told.first.month} 月 {told.first.day} 日"
+    odds = f"约{told.level:.0%}是误报" if share is None else f"大约每{share}个中有1个是误报"
+    day = f"{told.first.month}月{told.first.day}日"
     place, parts = _chinese_parts(told)
-    return f"{place}在 {day}起的{span}内{number}“{told.category}”报告；通常为 {usual}。{parts}此类信号{odds}。"
+    return f"{place}在{day}起的{span}内{number}“{told.category}”报告；通常为{usual}。{parts}此类信号{odds}。"
 
 
 def _chinese_parts(told: _Told) -> tuple[str, str]:
@@ -233,12 +233,12 @@ def _chinese_parts(told: _Told) -> tuple[str, str]:
     if parts is None:
         return told.area, ""
     areas = parts.kind == "area"
-    place = f"{told.area}的 {parts.number:,} 个区域" if areas else told.area
-    among = f"{parts.number:,} 个区域" if areas else f"其中 {parts.number:,} 类问题"
-    share = f"{among}中有 {parts.moving:,} 个{'低于' if told.silence else '高于'}各自的通常水平"
+    place = f"{told.area}的{parts.number:,}个区域" if areas else told.area
+    among = f"{parts.number:,}个区域" if areas else f"其中{parts.number:,}类问题"
+    share = f"{among}中有{parts.moving:,}个{'低于' if told.silence else '高于'}各自的通常水平"
     if parts.told == 0:
         return place, f"没有哪一个单独显得异常：{share}。"
-    return place, f"其中已单独提示的 {parts.told:,} 个信号不足以解释：{share}。"
+    return place, f"其中已单独提示的{parts.told:,}个信号不足以解释：{share}。"
 
 
 def _one_in(level: float) -> int | None:

@@ -35,7 +35,7 @@ PAGES = {
     "case": {"en": "Risk of a late answer", "zh": "超期答复的风险"},
     "areas": {"en": "Against its own past", "zh": "与自身过去相比"},
     "area": {"en": "weak signals", "zh": "个微弱信号"},
-    "signals": {"en": "4 weak signals", "zh": "4 个微弱信号"},
+    "signals": {"en": "4 weak signals", "zh": "4个微弱信号"},
     "signal": {"en": "What to do with it", "zh": "如何处理"},
 }
 

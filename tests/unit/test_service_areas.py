@@ -115,7 +115,7 @@ def test_no_small_cell_leaves_on_a_page_about_areas(client, language):
     for part in (figures, pressure.group()):
         said = re.sub(r"<[^>]+>", " ", part)
         assert set(re.findall(r"\d+", said)) == {"10"}, said
-        assert {"en": "fewer than 10", "zh": "少于 10"}[language] in said
+        assert {"en": "fewer than 10", "zh": "少于10"}[language] in said
         assert '<svg class="range' not in part
     signals = page.split('id="signals"')[1].split('id="around"')[0]
     assert "<img" not in signals
@@ -214,8 +214,8 @@ def test_a_signal_is_told_in_a_sentence_with_its_numbers_where_they_may_be_shown
         ),
         (
             "zh",
-            "小坞村自 2025年11月10日起 1 周内的“供水问题”报告多于以往情况所能解释；件数不公开。",
-            "竹园村自 2025年11月10日起 1 周内的“垃圾清运”报告少于按以往情况的预期；件数不公开。",
+            "小坞村自2025年11月10日起1周内的“供水问题”报告多于以往情况所能解释；件数不公开。",
+            "竹园村自2025年11月10日起1周内的“垃圾清运”报告少于按以往情况的预期；件数不公开。",
         ),
     ],
 )

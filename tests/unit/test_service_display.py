@@ -73,7 +73,7 @@ def test_points_have_a_sign_and_always_one_decimal():
 def test_a_withheld_figure_is_neither_nothing_nor_unknown():
     """The three ways of having no number are told apart."""
     assert display.figure(EN, Figure(None, withheld=True), 10) == "fewer than 10, or withheld"
-    assert display.figure(ZH, Figure(None, withheld=True), 10) == "少于 10 或不公开"
+    assert display.figure(ZH, Figure(None, withheld=True), 10) == "少于10或不公开"
     assert display.figure(EN, Figure(None), 10) == "not known"
     assert display.figure(EN, Figure(1234.5), 10) == "1,234.5"
 

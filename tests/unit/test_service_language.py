@@ -65,6 +65,21 @@ def test_a_translation_fills_in_what_the_message_fills_in():
             assert set(_PLACEHOLDER.findall(string)) == expected, message.id
 
 
+# A date and its time stand apart; a code and a unit of the Latin alphabet do too.
+_PARTED = re.compile(r"[\u4e00-\u9fff] (?:\d|%\((?:n|count|moment|day|weeks|minimum)\))|(?:[\d%]|\)d) [\u4e00-\u9fff]")
+_NARROW = re.compile(r"[\u4e00-\u9fff][,;:!?()]|[,;:!?()][\u4e00-\u9fff]|\.\.\.|\"[\u4e00-\u9fff]")
+
+
+def test_chinese_is_set_as_chinese():
+    """Figures stand beside characters without a blank, as in print, and marks have the width of a character: the
+    reader's own typesetting adds the hair of space between the two.
+    """
+    told = [text for message in read_catalogue("zh") if message.id for text in _strings(message.string)]
+    bare = [re.sub(r"(?<!\d)%\((?!n|count|moment|day|weeks|minimum)\w+\)[sd]|UTF-8", "X", text) for text in told]
+    assert [text for text in bare if _PARTED.search(text)] == []
+    assert [text for text in bare if _NARROW.search(text)] == []
+
+
 def _strings(value: str | tuple[str, ...] | list[str]) -> list[str]:
     return [value] if isinstance(value, str) else list(value)
 
@@ -73,7 +88,7 @@ def test_words_count_as_their_language_does():
     """English has a plural and Chinese has none."""
     one, many = "in %(n)d day", "in %(n)d days"
     assert [words_of("en").ngettext(one, many, n) for n in (1, 2)] == ["in 1 day", "in 2 days"]
-    assert [words_of("zh").ngettext(one, many, n) for n in (1, 2)] == ["还剩 1 天", "还剩 2 天"]
+    assert [words_of("zh").ngettext(one, many, n) for n in (1, 2)] == ["还剩1天", "还剩2天"]
 
 
 def test_a_name_is_given_in_the_language_or_in_the_other_or_as_its_code():

@@ -137,7 +137,7 @@ def test_every_figure_of_the_list_is_that_of_its_twin(client, language):
     assert len(items) == len(cases) == 25
     for item, case in zip(items, cases, strict=True):
         assert f"/cases/{case['id']}" in item
-        assert f" {case['risk']['per_100']} " in f" {item.replace('件', ' ')} "
+        assert f" {case['risk']['per_100']} " in f" {item.replace('约', ' ').replace('件', ' ')} "
         assert escape(case["category"]["name"]) in item
         for reason in case["reasons"]:
             assert escape(reason["text"]) in item
@@ -354,7 +354,7 @@ def _outwards(risk: dict) -> tuple[int, int]:
     ("language", "interval", "change", "new"),
     [
         ("en", "about {n} of 100 like this, {low}–{high}", "{change:+d} since yesterday", "new since yesterday"),
-        ("zh", "同类每 100 件约 {n} 件，{low}–{high}", "较昨天 {change:+d}", "昨天以来新增"),
+        ("zh", "同类每100件约{n}件，{low}–{high}", "较昨天 {change:+d}", "昨天以来新增"),
     ],
 )
 def test_the_list_tells_the_interval_and_what_changed_since_yesterday(client, language, interval, change, new):

@@ -99,7 +99,7 @@ def test_the_share_that_lasted_and_its_sentence():
         "Of 4 earlier silences that were signalled, 1 was still there four weeks later."
     )
     assert lasted_sentence(Lasted(2, 3), direction="rise", language="zh") == (
-        "以往发出信号的 3 次上升中，2 次在四周后仍然存在。"
+        "以往发出信号的3次上升中，2次在四周后仍然存在。"
     )
 
 

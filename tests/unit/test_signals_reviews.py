@@ -84,5 +84,5 @@ def test_the_sentence_in_both_languages():
     )
     wide = TurnedOut(3, 8, "direction")
     assert turned_out_sentence(wide, category="路灯", direction="silence", language="zh") == (
-        "以往经核查的 8 个沉默类信号中，3 个确有问题。"
+        "以往经核查的8个沉默类信号中，3个确有问题。"
     )

@@ -108,15 +108,15 @@ def test_no_part_under_ten_is_ever_told(late, in_time):
 
 
 OF_40 = "Of about 40 cases of this type at this office that had waited 3 days or longer,"
-ZH_40 = "本单位同类中已等待 3 天及以上的案件约 40 件，"
+ZH_40 = "本单位同类中已等待3天及以上的案件约40件，"
 
 
 @pytest.mark.parametrize(
     ("late", "english", "chinese"),
     [
-        (16, "about 15 were answered late.", "其中约 15 件超期答复。"),
-        (9, "fewer than 10 were answered late.", "其中不足 10 件超期答复。"),
-        (31, "all but fewer than 10 were answered late.", "除不足 10 件外均超期答复。"),
+        (16, "about 15 were answered late.", "其中约15件超期答复。"),
+        (9, "fewer than 10 were answered late.", "其中不足10件超期答复。"),
+        (31, "all but fewer than 10 were answered late.", "除不足10件外均超期答复。"),
     ],
 )
 def test_it_is_told_in_a_sentence(late, english, chinese):
