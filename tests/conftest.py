@@ -7,6 +7,7 @@ from functools import partial
 from pathlib import Path
 
 import pytest
+import typer
 from hypothesis import HealthCheck, settings
 
 # LightGBM's threads wait in a loop for one another otherwise, and two test processes on two cores take the loops' time
@@ -19,6 +20,7 @@ from data.store import Store
 from data.synthetic import CityPlan, simulate_city, write_city
 from models.history import History
 from models.waits import fit_remaining
+from service.cli import app
 from service.training import history_of
 from tests.support.new_stores import NewStores, prepare_without_waiting
 
@@ -27,6 +29,9 @@ settings.register_profile(
     "heed", derandomize=True, deadline=None, max_examples=60, suppress_health_check=[HealthCheck.too_slow]
 )
 settings.load_profile("heed")
+
+# Every command is imported before a test replaces what it imports: it would keep that replacement.
+dict(typer.main.get_command(app).commands)
 
 REPOSITORY = Path(__file__).parents[1]
 REAL_DATA = REPOSITORY.parent / "shared" / "data"

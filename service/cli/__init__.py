@@ -1,4 +1,4 @@
-"""The command `heed`. Each subcommand lives in a module of its own; this one puts them together.
+"""The command `heed`. Each subcommand lives in a module of its own, imported when it is asked for (`_on_demand`).
 
 Exit codes: 0 fine, 1 failed, 2 wrong use, 3 refused by the boundary.
 """
@@ -9,35 +9,6 @@ import json
 import sys
 
 from data.errors import HeedError
-
-# Each module adds its command when it is imported.
-from service.cli import (  # noqa: F401
-    as_of,
-    audit,
-    backtest,
-    backup,
-    boundary,
-    checking,
-    clock,
-    config,
-    demo,
-    features,
-    importing,
-    imports,
-    jobs,
-    keys,
-    models,
-    models_gates,
-    places,
-    retain,
-    scoring,
-    serve,
-    signals,
-    sync,
-    train,
-    what_if,
-    worker,
-)
 from service.cli._app import app, state
 
 __all__ = ["app", "main"]

@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 from rich.console import Console
@@ -23,12 +23,16 @@ from rich.progress import (
 )
 
 from data.errors import UsageError
-from data.store import Store
-from models.registry import Registry
-from service.settings import Settings
+from service.cli._on_demand import CommandsOnDemand
+
+if TYPE_CHECKING:
+    from data.store import Store
+    from models.registry import Registry
+    from service.settings import Settings
 
 app = typer.Typer(
     name="heed",
+    cls=CommandsOnDemand,
     help="Early warning for public casework: which cases an office is about to fail, and what quietly grows where.",
     no_args_is_help=True,
     pretty_exceptions_enable=False,
@@ -82,6 +86,8 @@ def _options(
 
 def settings(**given: Any) -> Settings:
     """The settings from the environment, with what the command line says on top."""
+    from service.settings import Settings  # noqa: PLC0415 (the help does without)
+
     if state.store_url:
         given["store_url"] = state.store_url
     return Settings.read(**given)
@@ -89,11 +95,15 @@ def settings(**given: Any) -> Settings:
 
 def open_store(*, create: bool = False) -> Store:
     """The store that the command works on."""
+    from data.store import Store  # noqa: PLC0415 (the help does without)
+
     return Store.open(settings().store_url, create=create)
 
 
 def open_registry() -> Registry:
     """The folder of models that belongs to the store."""
+    from models.registry import Registry  # noqa: PLC0415 (the help does without)
+
     return Registry(settings().models_folder())
 
 

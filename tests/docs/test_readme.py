@@ -5,6 +5,8 @@ from __future__ import annotations
 import re
 from pathlib import Path
 
+import typer
+
 from data.mapping import SHIPPED
 from service.cli import app
 
@@ -15,8 +17,7 @@ CODE = "\n".join(block or word for block, word in re.findall(r"```sh\n(.*?)```|`
 
 
 def _commands() -> set[str]:
-    named = {command.name or command.callback.__name__ for command in app.registered_commands}
-    return named | {group.name for group in app.registered_groups}
+    return set(typer.main.get_command(app).commands)
 
 
 def test_every_command_shown_exists():

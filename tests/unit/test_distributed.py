@@ -273,7 +273,8 @@ def test_a_landmark_must_be_answered_once(answered):
 def test_no_engine_is_loaded_before_it_is_chosen():
     """The command, the service and the pipeline import none of the engines."""
     code = (
-        "import sys, service.cli, service.app, features.distributed.pipeline\n"
+        "import sys, typer, service.cli, service.app, features.distributed.pipeline\n"
+        "dict(typer.main.get_command(service.cli.app).commands)\n"
         "heavy = ('pyspark', 'dask', 'distributed', 'ibis', 'duckdb', 'polars')\n"
         "print([name for name in heavy if name in sys.modules])"
     )
