@@ -20,9 +20,10 @@ from starlette.routing import BaseRoute, Match
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from service import identity
+from service.auth.before_bodies import BODILESS, BeforeBodies
 from service.dependencies import Telling, identify
 from service.language import LanguageQuery, Words, choose_language, words_of
-from service.routers import areas, events, jobs, offices, risk, signals
+from service.routers import areas, offices, risk, signals
 from service.settings import Language
 
 Endpoint = Callable[[Request], Awaitable[ASGIApp]]
@@ -79,7 +80,7 @@ class QuickRoute(BaseRoute):
 
 class QuickLane:
     """The innermost middleware: quick routes here, everything else by the framework. That reads a body before it asks
-    who sends it; where large ones are taken, it is asked here first.
+    who sends it, so it is asked here first.
     """
 
     def __init__(self, app: ASGIApp) -> None:
@@ -97,8 +98,11 @@ class QuickLane:
             scope["route"] = route.described
             await _answered(route.endpoint, scope, receive, send)
             return
-        described = None if scope["app"].dependency_overrides else state.bodies.get(asked)
-        if described is None or await _answered(_known, scope, receive, send, described=described):
+        if (
+            scope["method"] in BODILESS
+            or scope["app"].dependency_overrides
+            or await _answered(state.before_bodies.ask, scope, receive, send)
+        ):
             await self._app(scope, receive, send)
 
 
@@ -107,15 +111,12 @@ async def _answered(
     scope: Scope,
     receive: Receive,
     send: Send,
-    described: Any = None,
 ) -> bool:
     """Send what an endpoint answers, or the problem that it raises; whether there was nothing to answer yet."""
     request = Request(scope, receive, send)
     try:
         answer = await endpoint(request)
     except Exception as error:
-        if described is not None:
-            scope["route"] = described
         handlers = scope["app"].exception_handlers
         handler = next((handlers[kind] for kind in type(error).__mro__ if kind in handlers), None)
         if handler is None:
@@ -125,10 +126,6 @@ async def _answered(
         return True
     await answer(scope, receive, send)
     return False
-
-
-async def _known(request: Request) -> None:
-    await request.app.state.gate.identity(request)
 
 
 def _is_plain(scope: Scope) -> bool:
@@ -157,10 +154,7 @@ def install(app: FastAPI) -> None:
         _put(app, module.router, name, _figures(listed, identity.Scope.AREAS_READ))
     _put(app, signals.router, "listSignals", _figures(signals.list_signals, identity.Scope.SIGNALS_READ))
     _put(app, risk.router, "scoreRisk", _score)
-    takers = ((events, "appendEvents"), (jobs, "addJob"))
-    app.state.bodies = {
-        ("POST", route.path): route for module, name in takers if (route := _named(module.router, name))
-    }
+    app.state.before_bodies = BeforeBodies(app)
 
 
 def _put(app: FastAPI, router: Any, name: str, endpoint: Endpoint) -> None:

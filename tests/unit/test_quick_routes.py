@@ -10,14 +10,12 @@ import numpy as np
 import pytest
 from pydantic_core import to_json
 
-from data.store import Store
 from models.one_risk import _Line
 from service.app import create_app
 from service.language import words_of
 from service.online.scorer import CaseTold, OneTold
 from service.routers.risk import _case, plain_case
 from service.server import _Together
-from service.settings import Settings
 from tests.support.online_city import shared_city
 
 WORDS = words_of("en")
@@ -162,21 +160,6 @@ def test_a_head_alone_does_not_wait():
     slow, ended = asyncio.run(write())
     assert slow.written == [b"HTTP/1.1 200 OK\r\n\r\n"]
     assert (ended.written, ended.closed) == ([b"HTTP/1.1 304 Not Modified\r\n\r\n"], True)
-
-
-@pytest.mark.parametrize("path", ["/v1/risk", "/v1/risk?lang=en", "/v1/events", "/v1/events?lang=en", "/v1/jobs"])
-def test_who_sends_a_body_is_asked_before_it_is_read(path, tmp_path, monkeypatch):
-    """Nobody known learns whether it was JSON, and costs no time but that of a refusal."""
-    Store.open(f"sqlite:///{tmp_path / 'heed.db'}", create=True).close()
-    guarded = create_app(Settings.read(store_url=str(tmp_path / "heed.db"), auth="required"))
-    read: list[bytes] = []
-    monkeypatch.setattr("service.limits.check_json", read.append)
-    sent = {"Content-Type": "application/json", "Authorization": "Bearer heed_nobody"}
-    answer = ask(guarded, "POST", path, b'{"a": 1, "a": 2}', **sent)
-    assert (answer.status_code, read) == (401, [])
-    assert answer.json()["type"] == "urn:heed:problem:unauthorised"
-    for close in reversed(guarded.state.closers):
-        close()
 
 
 def test_which_routes_have_a_quick_way(app):
