@@ -25,7 +25,7 @@ def url(request, tmp_path):
         yield address
 
 
-@pytest.mark.parametrize(("what", "least"), [("events", 10), ("reviews", 6), ("promotions", 10)])
+@pytest.mark.parametrize(("what", "least"), [("events", 10), ("reviews", 6), ("marks", 6), ("promotions", 10)])
 def test_a_write_that_is_killed_and_repeated_is_done_once(url, tmp_path, what, least):
     """Killed at each writing statement, commit and change of the disk in turn: all of it is there, or nothing, and
     after the repetition once; the answer that was stored is given again.
@@ -64,7 +64,8 @@ def test_eight_at_once_with_one_key_have_one_effect(url):
                 assert answer.status_code in (409, 503) or answer.content == first[0].content
             after = left_in(store)
             assert {name: after[name] - before[name] for name in after} == {
-                "event": 2, "import_run": 1, "audit_entry": 1, "idempotent_request": 1, "signal_review": 0
+                "event": 2, "import_run": 1, "audit_entry": 1, "idempotent_request": 1, "signal_review": 0,
+                "case_mark": 0,
             }  # fmt: skip
     writer.close()
 

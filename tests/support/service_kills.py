@@ -23,6 +23,7 @@ from sqlalchemy import Engine, event, update
 
 from data import tables
 from data.store import Store
+from data.store_audit import verify
 from models.registry import Registry
 from tests.support.service_writes import Writer, acts, left_in, moved, opened, writer_of
 from tests.unit.test_cli_models import bundle
@@ -174,6 +175,7 @@ class Kills:
 
 
 EVENTS = {"event": 2, "import_run": 1, "audit_entry": 1, "idempotent_request": 1}
+MARK = {"case_mark": 1, "audit_entry": 1, "idempotent_request": 1}
 REVIEW = {"signal_review": 1, "audit_entry": 1, "idempotent_request": 1}
 
 
@@ -213,6 +215,35 @@ def reviews(kills: Kills) -> None:
         etag = kills.answer["headers"].get("etag", "")
         if ended:
             break
+
+
+def marks(kills: Kills) -> None:
+    """A step on a case, likewise, set and taken back in turn; the trail is whole after all, and the marks are what was
+    answered last.
+    """
+    listed = kills.asked(lambda writer: writer.ask("GET", "/v1/cases?limit=1"))
+    assert listed is not None
+    address = f"/v1/cases/{json.loads(listed['text'])['cases'][0]['id']}/marks"
+    read = kills.asked(lambda writer: writer.ask("GET", address))
+    assert read is not None
+    etag = read["headers"]["etag"]
+    for step in range(1, MOST):
+        sent = {"if_match": etag, "idempotency_key": f"n{step}"}
+        body = {"mark": "seen", "set": step % 2 == 1}
+
+        def ask(writer: Writer, sent: dict[str, str] = sent, body: dict[str, Any] = body) -> Any:
+            return writer.ask("PATCH", address, body, **sent)
+
+        ended = kills.one(f"mark {step}", ask, MARK, step=step)
+        etag = kills.answer["headers"].get("etag", "")
+        shown = kills.asked(lambda writer: writer.ask("GET", address))
+        if shown is None or shown["text"] != kills.answer["text"]:
+            kills.wrong.append(f"mark {step}: another state is shown than was acknowledged")
+        if ended:
+            break
+    with Store.open(kills.url) as store:
+        if (fault := verify(store).fault) is not None:
+            kills.wrong.append(f"the trail is not whole: {fault}")
 
 
 def promotions(kills: Kills) -> None:
@@ -271,7 +302,7 @@ def main() -> None:
     """Do one kind of write, and print what was found."""
     url, models, what = sys.argv[1:4]
     kills = Kills(url, Path(models))
-    {"events": events, "reviews": reviews, "promotions": promotions, "at_once": at_once}[what](kills)
+    {"events": events, "reviews": reviews, "marks": marks, "promotions": promotions, "at_once": at_once}[what](kills)
     sys.stdout.write(json.dumps(kills.result()) + "\n")
 
 

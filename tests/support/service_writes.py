@@ -97,7 +97,7 @@ def counted(connection: Connection, table: Any) -> int:
 
 def left_in(store: Store) -> dict[str, int]:
     """How many rows a store has of what a write through the service may leave."""
-    names = ("event", "import_run", "audit_entry", "idempotent_request", "signal_review")
+    names = ("event", "import_run", "audit_entry", "idempotent_request", "signal_review", "case_mark")
     with store.reading() as connection:
         return {name: counted(connection, tables.metadata.tables[name]) for name in names}
 

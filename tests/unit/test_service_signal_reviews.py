@@ -84,7 +84,7 @@ def test_a_step_is_appended_and_seen_at_once(on_both):
     told = {one["id"]: one["status"] for one in writer.ask("GET", "/v1/signals").json()["signals"]}
     assert told[signal] == "confirmed"
     assert {name: after_ - before[name] for name, after_ in left_in(store).items()} == {
-        "event": 0, "import_run": 0, "audit_entry": 1, "idempotent_request": 0, "signal_review": 1
+        "event": 0, "import_run": 0, "audit_entry": 1, "idempotent_request": 0, "signal_review": 1, "case_mark": 0
     }  # fmt: skip
     assert acts(store, "signal.review")[-1] == {"before": "new", "reason": None, "status": "confirmed"}
 
