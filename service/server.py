@@ -179,8 +179,10 @@ def _options(settings: Settings) -> dict[str, Any]:
         "log_config": None,
         "access_log": False,
         "server_header": False,
-        # Only a proxy that ends TLS may say where a request came from: it is what the rate of requests goes by.
+        # Only a proxy that ends TLS may say where a request came from: it is what the rate of requests goes by. Who it
+        # is, our own setting says, and not a variable of the server's that another program may have set.
         "proxy_headers": settings.behind_proxy,
+        "forwarded_allow_ips": list(settings.proxy_addresses),
         "h11_max_incomplete_event_size": MAX_HEAD_BYTES,
         "limit_concurrency": CONNECTIONS,
         "timeout_keep_alive": KEEP_ALIVE_SECONDS,

@@ -35,6 +35,19 @@ def _host_names(names: tuple[str, ...]) -> tuple[str, ...]:
     return lowered
 
 
+def _machines(addresses: tuple[str, ...]) -> tuple[str, ...]:
+    try:
+        found = [ipaddress.ip_network(address) for address in addresses]
+    except ValueError:
+        found = []
+    if not found or any(network.prefixlen == 0 for network in found):
+        raise ValueError(
+            "expected addresses of machines such as 10.0.0.4, or networks such as 10.0.0.0/29, separated by commas, "
+            "and not all there are"
+        )
+    return addresses
+
+
 def _asymmetric(names: tuple[str, ...]) -> tuple[str, ...]:
     if not names or not ASYMMETRIC.issuperset(names):
         raise ValueError(f"expected some of {', '.join(sorted(ASYMMETRIC))}")
@@ -89,6 +102,8 @@ class Settings(BaseSettings):
         PEM files; with both, it speaks HTTPS itself.
     behind_proxy : bool
         A proxy in front ends TLS; only then are plain requests from another machine answered.
+    proxy_addresses : tuple of str
+        Addresses or networks that the proxy speaks from; of others, what they say in X-Forwarded-For does not count.
     auth : "none" or "required"
         Who may ask: everybody on this machine, or those with a key or a token.
     public_board : bool
@@ -143,6 +158,7 @@ class Settings(BaseSettings):
     tls_certificate: Path | None = None
     tls_key: Path | None = None
     behind_proxy: bool = False
+    proxy_addresses: Annotated[_Names, AfterValidator(_machines)] = ("127.0.0.1", "::1")
     auth: Literal["none", "required"] = "none"
     public_board: bool = False
     oidc_issuer: _Address = None

@@ -13,7 +13,7 @@ from typing import Any, Final
 
 from data.database import parse_url
 from data.errors import UsageError
-from service.settings import Settings
+from service.settings import Settings, is_loopback
 
 PREFIX: Final = "HEED_"
 HIDDEN: Final = "***"
@@ -123,6 +123,13 @@ def _looked_at(settings: Settings) -> list[tuple[bool, str]]:
         (
             settings.behind_proxy and settings.tls_certificate is not None,
             "HEED_BEHIND_PROXY: with a certificate of its own; who connects directly can claim to come from anywhere.",
+        ),
+        (
+            settings.behind_proxy
+            and not is_loopback(settings.host)
+            and "proxy_addresses" not in settings.model_fields_set,
+            "HEED_PROXY_ADDRESSES: only this machine; of a proxy elsewhere, all who come through it count as one asker "
+            "until they have signed in.",
         ),
         (
             open_to_others and settings.session_hours > 24,

@@ -127,6 +127,7 @@ def test_a_misspelt_variable_is_told_with_the_one_that_is_meant():
         ({"store_url": "postgresql://heed:geheim@db/heed"}, "HEED_STORE_URL"),
         ({"log_level": "debug"}, "HEED_LOG_LEVEL"),
         ({"behind_proxy": True, "tls_certificate": "c.pem", "tls_key": "k.pem"}, "HEED_BEHIND_PROXY"),
+        ({"behind_proxy": True, "host": "10.0.0.9"}, "HEED_PROXY_ADDRESSES"),
     ],
 )
 def test_what_is_allowed_and_unwise_is_a_warning(given, variable):

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import asyncio
 from pathlib import Path
 
 import pytest
+import uvicorn
 
 from data.errors import UsageError
 from service.app import create_app
+from service.server import _options
 from service.settings import Settings
 
 
@@ -44,6 +47,40 @@ def test_what_is_missing_is_named_and_what_is_there_is_not(name):
     with pytest.raises(UsageError, match=MISSING[name]) as caught:
         Settings.read(host="192.168.1.5", **given)
     assert [text for text in MISSING.values() if text in str(caught.value)] == [MISSING[name]]
+
+
+@pytest.mark.parametrize("addresses", ["*", "10.0.0.4, proxy.example", "0.0.0.0/0", "::/0", "10.0.0.4/29", ""])
+def test_who_the_proxy_is_is_said_by_address(addresses, monkeypatch):
+    """Whoever may say where a request came from can ask without limit: nobody is let in by a name, nor everybody."""
+    monkeypatch.setenv("HEED_PROXY_ADDRESSES", addresses)
+    with pytest.raises(UsageError, match=r"HEED_PROXY_ADDRESSES: .*expected addresses of machines"):
+        Settings.read()
+
+
+def test_only_the_proxy_says_where_a_request_came_from(monkeypatch):
+    """By our own setting, and not by a variable of the server's."""
+    monkeypatch.setenv("FORWARDED_ALLOW_IPS", "*")
+    monkeypatch.setenv("HEED_PROXY_ADDRESSES", "10.0.0.4,10.1.0.0/16")
+    settings = Settings.read(auth="required", behind_proxy=True, allowed_hosts=("heed.example",))
+    assert _seen(settings, "10.0.0.4", "203.0.113.9") == _seen(settings, "10.1.7.7", "203.0.113.9") == "203.0.113.9"
+    assert _seen(settings, "10.0.0.5", "203.0.113.9") == "10.0.0.5"
+    # What a client wrote itself, before the proxy added what it saw.
+    assert _seen(settings, "10.0.0.4", "198.51.100.1, 203.0.113.9") == "203.0.113.9"
+
+
+def _seen(settings: Settings, came_from: str, forwarded: str) -> str:
+    """Where the app believes a request came from."""
+    seen: list[str] = []
+
+    async def app(scope, _receive, _send) -> None:
+        seen.append(scope["client"][0])
+
+    config = uvicorn.Config(app, **_options(settings))
+    config.load()
+    headers = [(b"x-forwarded-for", forwarded.encode())]
+    scope = {"type": "http", "client": (came_from, 1), "headers": headers, "scheme": "http"}
+    asyncio.run(config.loaded_app(scope, None, None))
+    return seen[0]
 
 
 @pytest.mark.parametrize(
