@@ -72,13 +72,19 @@ class OneLandmark:
 
     def __init__(self, case: OneCase, at: int, zone: ZoneInfo, calendar: OneCalendar | None) -> None:
         self.case, self.at, self.zone, self.calendar = case, at, zone, calendar
-        since, due, opened = case.paused_since, case.due_at, case.opened_at
+        since = case.paused_since
         self.paused: int = case.paused_seconds + (at - since if since < NEVER else 0)
-        self.passed = 0.0 if due >= NEVER else min(max((at - opened) / max(due - opened, 1), 0.0), 1.0)
+        self.passed = share_passed(case, at)
 
     def clock(self, moment: int) -> Clock:
         """A moment on the local clock."""
         return _clock(moment, self.zone)
+
+
+def share_passed(case: OneCase, at: int) -> float:
+    """Share of the promised time that has passed, as `features.starts.share_passed`; 0.0 where nothing is promised."""
+    opened, due = case.opened_at, case.due_at
+    return 0.0 if due >= NEVER else min(max((at - opened) / max(due - opened, 1), 0.0), 1.0)
 
 
 class Clock(NamedTuple):

@@ -50,6 +50,8 @@ from features.catalogue import CATALOGUE
 Floats = NDArray[np.float64]
 Int64s = NDArray[np.int64]
 
+# Rows up to which sums are taken in one call: a call for each column takes longer then.
+_FEW = 64
 OTHER_FAMILY = "other"
 # What a family of the catalogue is called where reasons are told: Chinese, English.
 FAMILY_NAMES: dict[str, tuple[str, str]] = {
@@ -107,7 +109,7 @@ def percentage_points(
         whatever other rows there are.
     """
     raising, lowering = np.clip(contributions, 0.0, None), np.clip(contributions, None, 0.0)
-    up, down = _row_sums(raising), _row_sums(lowering)
+    up, down = row_sums(raising), row_sums(lowering)
     start = np.array(np.broadcast_to(np.asarray(base, dtype=np.float64), up.shape))
     end = start + (up + down) if score is None else np.asarray(score, dtype=np.float64)
     # Where nothing moves, the start is the end, to the bit.
@@ -133,7 +135,7 @@ def allocate(
     link : never-falling function from scores to probabilities, elementwise
     """
     values = parts.to_numpy(np.float64)
-    points, base = percentage_points(values, score - _row_sums(values), link, score)
+    points, base = percentage_points(values, score - row_sums(values), link, score)
     return base, pd.DataFrame(points, index=parts.index, columns=parts.columns), link(score)
 
 
@@ -142,8 +144,11 @@ def _share(change: Floats, length: Floats) -> Floats:
     return np.asarray(np.divide(change, length, out=np.zeros_like(change), where=length != 0))
 
 
-def _row_sums(values: Floats) -> Floats:
+def row_sums(values: Floats) -> Floats:
     """Sums of rows, (n,), one column after another: NumPy adds up one row in another order than many."""
+    if values.shape[1] > 0 and len(values) <= _FEW:
+        # The same additions in one call; from 0, so that nothing is -0.
+        return np.asarray(np.add.accumulate(values, axis=1)[:, -1] + 0.0)
     return np.asarray(reduce(np.add, values.T, np.zeros(len(values))), dtype=np.float64)
 
 
@@ -165,7 +170,7 @@ def grouped(explanation: Explained, by: Mapping[str, str] | None = None) -> pd.D
     groups: dict[str, list[int]] = {}
     for place, name in enumerate(map(str, points.columns)):
         groups.setdefault(group_of(name, by), []).append(place)
-    summed = {group: _row_sums(values[:, places]) for group, places in groups.items()}
+    summed = {group: row_sums(values[:, places]) for group, places in groups.items()}
     return pd.DataFrame(summed, index=points.index, columns=list(groups))
 
 

@@ -131,6 +131,10 @@ class OneTelling:
         listed = list(zip(*told.values(), strict=True))
         return told, (self._any(listed[0]), self._any(listed[1]), self._any(listed[2]))
 
+    def departures(self, row: Floats) -> list[float]:
+        """What the trees of each model say of (k,) features, in log-odds and in the order of the models."""
+        return self._forest.scores(row)
+
     def _any(self, parts: Sequence[float]) -> float:
         low, total = 0.0, 0.0
         for part in parts:

@@ -70,7 +70,7 @@ class RiskRequest(Posted):
     outcomes: Annotated[list[Outcome], Field(min_length=1)] | None = Field(
         default=None, description="Which risks to tell; all that the models tell when left out."
     )
-    reasons: bool = Field(default=False, description="Whether to tell why; takes about a hundred times as long.")
+    reasons: bool = Field(default=False, description="Whether to tell why; takes about twenty times as long.")
     remaining_time: bool = Field(default=False, description="Whether to tell how long each case will still wait.")
     cases: Annotated[list[PostedCase], Field(min_length=1, max_length=MOST_CASES)] = Field(
         description="At most as many as this service takes at once (1,000 unless set otherwise)."

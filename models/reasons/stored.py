@@ -12,7 +12,7 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from functools import cache
+from functools import cache, lru_cache
 from typing import Any, Final
 
 import numpy as np
@@ -23,7 +23,7 @@ from features.catalogue import CATALOGUE
 from features.failures import FAILURES
 from features.matrix import Matrix
 from features.starts import share_passed as passed_at
-from models.explain import Explained, grouped
+from models.explain import Explained, grouped, row_sums
 from models.reasons.numbers import share_of
 from models.reasons.phrases import DEPARTURE, phrase
 from models.reasons.topics import MEMBERS, PLACES, Topic, by_topic, topic_of
@@ -97,16 +97,26 @@ def stored_reasons(
         these are; where the matrix lacks a record of failures, it is told from there
     """
     facts = facts_told(matrix, share_passed, starts=starts)
-    bases = [round(100 * float(value), _DIGITS) for value in explanation.base]
     told = told_reasons(explanation, facts)
-    return [
-        json.dumps(
-            [{"feature": "base", "points": base}, *(reason.as_dict() for reason in reasons)],
-            ensure_ascii=False,
-            separators=(",", ":"),
-        )
-        for base, reasons in zip(bases, told, strict=True)
-    ]
+    return [_as_json(float(base), reasons) for base, reasons in zip(explanation.base, told, strict=True)]
+
+
+def stored_reasons_of_one(names: Sequence[str], base: float, points: Floats, facts: Row) -> str:
+    """The reasons of one case as `stored_reasons` has them, without a table.
+
+    Parameters
+    ----------
+    names : (k,) features and parts of the start
+    base : probability that the case starts from
+    points : (k,) what each adds, in probability
+    facts : as `facts_of_one` gives them
+    """
+    return _as_json(base, _told(_layout(tuple(names)), points[None, :], [facts], MOST_REASONS)[0])
+
+
+def _as_json(base: float, reasons: Sequence[ToldReason]) -> str:
+    first = {"feature": "base", "points": round(100 * base, _DIGITS)}
+    return json.dumps([first, *(reason.as_dict() for reason in reasons)], ensure_ascii=False, separators=(",", ":"))
 
 
 def told_reasons(explanation: Explained, facts: pd.DataFrame, *, most: int = MOST_REASONS) -> list[list[ToldReason]]:
@@ -118,22 +128,53 @@ def told_reasons(explanation: Explained, facts: pd.DataFrame, *, most: int = MOS
     facts : (n, k) what there is to tell, feature -> value, as `facts_told` gives it
     most : how many topics at most; those under a twentieth of a point are left out
     """
-    names = [str(name) for name in explanation.points.columns]
-    members = explanation.points.to_numpy(np.float64) * 100
-    topics = grouped(explanation, by_topic(names))
-    sums = np.round(topics.to_numpy(np.float64) * 100, _DIGITS)
-    speakers = _speakers(names, [str(topic) for topic in topics.columns])
-    told = [topic_of(names[places[0]]) for places in speakers]
-    rows: list[dict[str, float]] = facts.to_dict("records")  # type: ignore[assignment]
-    order = _largest_first(sums, [str(topic) for topic in topics.columns])
+    layout = _layout(tuple(str(name) for name in explanation.points.columns))
+    rows: list[Row] = facts.to_dict("records")  # type: ignore[assignment]
+    return _told(layout, explanation.points.to_numpy(np.float64), rows, most)
+
+
+@dataclass(frozen=True, slots=True)
+class _Layout:
+    """What is the same for all cases with the same parts.
+
+    Attributes
+    ----------
+    names : (k,) of the parts
+    topics : (g,) in the order of their first member
+    members : places of each topic's members, in the order of the parts
+    speakers : the same places in the order in which they may speak
+    """
+
+    names: tuple[str, ...]
+    topics: tuple[Topic, ...]
+    members: tuple[list[int], ...]
+    speakers: tuple[list[int], ...]
+
+
+# One for each outcome of each version of the models, and some for what is asked by hand.
+@lru_cache(maxsize=64)
+def _layout(names: tuple[str, ...]) -> _Layout:
+    members: dict[str, list[int]] = {}
+    for place, name in enumerate(names):
+        members.setdefault(topic_of(name).name, []).append(place)
+    speakers = _speakers(names, list(members))
+    topics = tuple(topic_of(names[places[0]]) for places in speakers)
+    return _Layout(names, topics, tuple(members.values()), tuple(speakers))
+
+
+def _told(layout: _Layout, points: Floats, rows: Sequence[Row], most: int) -> list[list[ToldReason]]:
+    """The largest topics of n risks, told, from (n, k) points in probability."""
+    members = points * 100
+    sums = np.round(np.column_stack([row_sums(points[:, places]) for places in layout.members]) * 100, _DIGITS)
+    order = _largest_first(sums, [topic.name for topic in layout.topics])
     result = []
     for i, row in enumerate(rows):
-        chosen = [j for j in order[i, :most] if abs(sums[i, j]) >= _LEAST_POINTS]
+        chosen = [j for j in order[i, :most].tolist() if abs(sums[i, j]) >= _LEAST_POINTS]
         reasons = []
         for j in chosen:
-            name = names[_speaker(members[i], speakers[j], sums[i, j])]
+            name = layout.names[_speaker(members[i], layout.speakers[j], sums[i, j])]
             text_zh, text_en = phrase(name, row)
-            reasons.append(ToldReason(told[j], name, text_zh, text_en, float(sums[i, j])))
+            reasons.append(ToldReason(layout.topics[j], name, text_zh, text_en, float(sums[i, j])))
         result.append(reasons)
     return result
 
@@ -162,9 +203,32 @@ def facts_told(
     return pd.DataFrame(told, index=range(len(matrix)))
 
 
+def facts_of_one(
+    features: Mapping[str, float], city: float, share_passed: float, starts: Sequence[Mapping[str, float]]
+) -> dict[str, float]:
+    """What there is to tell of one landmark, as `facts_told` has it.
+
+    Parameters
+    ----------
+    features : the values of the matrix
+    city : the city's own level in log-odds
+    share_passed : of the promised time
+    starts : parts of the start of each outcome whose reasons are told, in log-odds
+    """
+    told = {**features, "city": city, "time_waited": share_passed}
+    for start in starts:
+        columns = {name: np.array([value]) for name, value in start.items()}
+        for name, values in _shares_told(columns).items():
+            told.setdefault(name, float(values[0]))
+    return told
+
+
 def _from_start(start: pd.DataFrame) -> dict[str, Floats]:
     """Shares of failures from the parts of a start; of a part that is no whole departure only the direction."""
-    parts = {str(name): column.to_numpy(np.float64) for name, column in start.items()}
+    return _shares_told({str(name): column.to_numpy(np.float64) for name, column in start.items()})
+
+
+def _shares_told(parts: Mapping[str, Floats]) -> dict[str, Floats]:
     found = {f"{DEPARTURE}{name}": values for name, values in parts.items()}
     for failure in FAILURES:
         share = f"{failure.name}_share"

@@ -14,10 +14,12 @@ from features.landmarks import queries_at
 from features.matrix import Matrix
 from features.one_case import OneCase, landmarks_of_cases
 from features.one_plan import OnePlan
+from features.own_numbers import share_passed
 from features.risk_inputs import RiskInputs, risk_inputs
 from models.failures import ANY, FailureModels, Told
+from models.one_reasons import OneReasons
 from models.one_risk import Ends, OneTelling
-from models.reasons import OVERDUE_REASONS
+from models.reasons import OVERDUE_REASONS, facts_of_one, stored_reasons_of_one
 from service.online.saved_index import SavedIndex
 from service.risk_payloads import Status
 from service.scoring import HIGH, LATE, MEDIUM, reasons_of, remaining_rows
@@ -82,6 +84,7 @@ class Scorer:
             saved.index, models.features, models.outcomes, time_zone=saved.about.time_zone, calendar=saved.calendar
         )
         self._telling = OneTelling(models)
+        self._reasons = OneReasons(models, self._telling)
 
     @property
     def as_of(self) -> int:
@@ -137,11 +140,14 @@ class Scorer:
             If a risk is no number.
         """
         open_ = [place for place, case in enumerate(cases) if case.is_open]
-        found: list[CaseTold] = [CaseTold("closed", ())] * len(cases)
-        if not open_:
-            return found
         chosen = [cases[place] for place in open_]
-        inputs, told = self._told_of_few(chosen, as_of) if len(chosen) <= _FEW else self._told_of_many(chosen, as_of)
+        found: list[CaseTold] = [CaseTold("closed", ())] * len(cases)
+        if len(open_) <= _FEW:
+            few = self._few(chosen, as_of, outcomes, reasons=reasons, remaining=remaining, stopped=stopped)
+            for place, one in zip(open_, few, strict=True):
+                found[place] = one
+            return found
+        inputs, told = self._told_of_many(chosen, as_of)
         late = np.array([_is_overdue(case, as_of) for case in chosen])
         risks: list[list[OneTold]] = [[] for _ in chosen]
         for outcome, ends in told.items():
@@ -156,6 +162,49 @@ class Scorer:
         for place, own, is_late, wait in zip(open_, risks, late, waits, strict=True):
             found[place] = CaseTold("overdue" if is_late else "open", tuple(own), wait)
         return found
+
+    def _few(
+        self,
+        cases: list[OneCase],
+        as_of: int,
+        outcomes: Collection[str] | None,
+        *,
+        reasons: bool,
+        remaining: bool,
+        stopped: Callable[[], bool],
+    ) -> list[CaseTold]:
+        """Open cases one after another: the same numbers, without a table where none is needed."""
+        found = []
+        for case in cases:
+            if stopped():
+                raise StoppedError
+            told = self.one(case, as_of, outcomes)
+            found.append(self._with_reasons(told, case, as_of) if reasons else told)
+        if not remaining or not cases:
+            return found
+        waits = self._waits(*self._told_of_few(cases, as_of), as_of)
+        return [told._replace(remaining=wait) for told, wait in zip(found, waits, strict=True)]
+
+    def _with_reasons(self, told: CaseTold, case: OneCase, as_of: int) -> CaseTold:
+        certain = (LATE, ANY) if told.status == "overdue" else ()
+        asked = [risk.outcome for risk in told.risks if risk.outcome not in certain]
+        texts = self._reasons_of_one(case, as_of, asked) if asked else {}
+        risks = tuple(risk._replace(reasons=texts.get(risk.outcome, OVERDUE_REASONS)) for risk in told.risks)
+        return told._replace(risks=risks)
+
+    def _reasons_of_one(self, case: OneCase, as_of: int, outcomes: Sequence[str]) -> dict[str, str]:
+        """The reasons of risks that are none of a certainty, as `service.scoring.reasons_of` has them."""
+        inputs = self._plan.inputs(case, as_of)
+        possible = _possible(case, as_of, self.models.outcomes)
+        explained = self._reasons.explain(inputs.row, inputs.starts, case.category or "", possible, outcomes)
+        features = dict(zip(self._plan.names, inputs.row.tolist(), strict=True))
+        city, passed = self._plan.base_parts(case, as_of)["city"], share_passed(case, as_of)
+        texts = {}
+        for name, one in explained.items():
+            starts = list(inputs.starts.values()) if name == ANY else [inputs.starts[name]]
+            facts = facts_of_one(features, city, passed, starts)
+            texts[name] = stored_reasons_of_one(one.names, one.base, one.points, facts)
+        return texts
 
     def _told_of_many(self, cases: list[OneCase], as_of: int) -> tuple[RiskInputs, dict[str, Told]]:
         landmarks = landmarks_of_cases(cases, as_of, [str(place) for place in range(len(cases))])
