@@ -22,6 +22,8 @@ from models.history import History
 from models.waits import fit_remaining
 from service.cli import app
 from service.training import history_of
+from tests.support.examples import scale
+from tests.support.made_once import shared_folder
 from tests.support.new_stores import NewStores, prepare_without_waiting
 
 # Random tests are the same on every machine and every day; a failing example is then everybody's.
@@ -30,11 +32,33 @@ settings.register_profile(
 )
 settings.load_profile("heed")
 
+# Named before other processes are started: they share it.
+shared_folder()
+
 # Every command is imported before a test replaces what it imports: it would keep that replacement.
 dict(typer.main.get_command(app).commands)
 
 REPOSITORY = Path(__file__).parents[1]
+# Files with few tests that take long: begun first, so that no process is left alone with one at the end.
+LONG_FILES = (
+    "test_notebooks.py",
+    "test_api_fuzz.py",
+    "test_learning.py",
+    "test_cli.py",
+    "test_engines_agree.py",
+    "test_service_shutdown.py",
+    "test_service_faults.py",
+    "test_what_if.py",
+    "test_charts.py",
+    "test_accessibility.py",
+)
 REAL_DATA = REPOSITORY.parent / "shared" / "data"
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Scale the random tests, and put the long files first."""
+    scale(items)
+    items.sort(key=lambda item: item.path.name not in LONG_FILES)
 
 
 @pytest.fixture

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import atexit
+import json
 import shutil
 import tempfile
 from dataclasses import dataclass
@@ -26,6 +27,7 @@ from service.online.scorer import Scorer
 from service.scoring import score_open_cases
 from service.settings import Settings
 from service.training import FAILURES, champion, history_of, lineage_of
+from tests.support.made_once import made_once
 
 # What makes the second version of the models another: its risks of lateness are nearer to even.
 _SLOPE = 0.7
@@ -87,23 +89,24 @@ def posted_event(row: dict[Any, Any]) -> dict[str, Any]:
     return {"kind": row["kind"], **moments, **{name: row[name] for name in names if not pd.isna(row[name])}}
 
 
-@cache
-def _template() -> OnlineCity:
-    folder = Path(tempfile.mkdtemp(prefix="heed-online-"))
-    atexit.register(shutil.rmtree, folder, ignore_errors=True)
-    return make_city(folder, CityPlan(cases=1_500, villages=6, towns=2), rounds=12)
+def _make(folder: Path) -> None:
+    made = make_city(folder, CityPlan(cases=1_500, villages=6, towns=2), rounds=12)
+    (folder / "made.json").write_text(json.dumps({"versions": made.versions, "as_of": made.as_of}))
 
 
 def online_city(folder: Path) -> OnlineCity:
     """A copy that a test may change."""
-    made = _template()
-    shutil.copytree(made.folder, folder, dirs_exist_ok=True)
-    return OnlineCity(folder, made.versions, made.as_of)
+    shutil.copytree(made_once("online-city", _make), folder, dirs_exist_ok=True)
+    told = json.loads((folder / "made.json").read_text())
+    return OnlineCity(folder, tuple(told["versions"]), told["as_of"])
 
 
+@cache
 def shared_city() -> OnlineCity:
-    """The one that all tests share; read it, don't write to it."""
-    return _template()
+    """The one that all tests of this process share; read it, don't write to it."""
+    folder = Path(tempfile.mkdtemp(prefix="heed-online-"))
+    atexit.register(shutil.rmtree, folder, ignore_errors=True)
+    return online_city(folder)
 
 
 def make_city(folder: Path, plan: CityPlan, *, rounds: int, early: float = 0.85) -> OnlineCity:

@@ -4,6 +4,7 @@ service on it for a browser.
 
 from __future__ import annotations
 
+import shutil
 import threading
 import time
 from collections.abc import Callable, Iterator
@@ -22,6 +23,7 @@ from models.registry import Registry
 from service.app import create_app
 from service.settings import Settings
 from tests.support.judgements import drift_frame, judge_all
+from tests.support.made_once import made_once
 from tests.support.service_store import AS_OF, DAY, SMALL_AREA, fill, simulated_risks
 from tests.unit.test_cli_models import bundle
 
@@ -30,12 +32,17 @@ _OTHERS = {"unresolved_28d": 0.45, "reopened_28d": 0.3, "handed_up_28d": 1.1}
 
 
 def full_store(folder: Path, *, cases: int = 60) -> Path:
-    """Make `folder/city.db` with cases scored on eight mornings, and `folder/city.models` with a champion and another.
+    """Put `city.db` with cases scored on eight mornings, and `city.models` with a champion and another, into a folder.
 
     Returns
     -------
     path of the store
     """
+    shutil.copytree(made_once(f"full-store-{cases}", lambda empty: _fill(empty, cases)), folder, dirs_exist_ok=True)
+    return folder / "city.db"
+
+
+def _fill(folder: Path, cases: int) -> None:
     path = folder / "city.db"
     with Store.open(str(path), create=True) as store:
         fill(store, cases=cases)
@@ -50,7 +57,6 @@ def full_store(folder: Path, *, cases: int = 60) -> Path:
     judge_all(registry, versions[1:], beside=versions[0])
     with Store.open(str(path)) as store:
         store.write_drift(drift_frame(versions[0], AS_OF), as_of=AS_OF)
-    return path
 
 
 def _with_others(risks: pd.DataFrame) -> pd.DataFrame:

@@ -20,6 +20,7 @@ from data.schema import EVENT_COLUMNS
 from data.store import ImportRun, Store
 from data.synthetic.outlines import boundaries, village_outlines
 from service.board_block import Block
+from tests.support.made_once import made_once
 
 AS_OF = 1_763_683_200  # 21 November 2025, 08:00 in Shanghai
 DAY = 86_400
@@ -304,11 +305,9 @@ def simulated_board(as_of: int) -> pd.DataFrame:
         inside = [code for code, parent in villages if area in ("*", code, parent)]
         for category in ("*", *(code for code, *_ in CATEGORIES)):
             raised = sum(n for (where, kind), n in cells.items() if where in inside and category in ("*", kind))
-            told = area == "*" or category == "*"
-            figures = [raised, int(0.7 * raised), int(0.1 * raised)] if told else [raised, None, None]
+            figures = [raised, *(part if part >= 10 else None for part in (int(0.7 * raised), int(0.1 * raised)))]
             if area in (SMALL_AREA, "A-06"):
                 figures = [None, None, None]
-            figures[2] = None if (figures[2] or 0) < 10 else figures[2]
             rows.append((block.counted_at, area, category, block.since, 10, *figures))
     names = ["as_of", "area", "category", "since", "minimum", "raised", "solved", "still_open"]
     frame = pd.DataFrame(rows, columns=names)
@@ -350,21 +349,16 @@ def simulated_outcomes(as_of: int) -> pd.DataFrame:
     )
 
 
-@cache
-def _template() -> Path:
-    folder = Path(tempfile.mkdtemp(prefix="heed-service-"))
-    atexit.register(shutil.rmtree, folder, ignore_errors=True)
-    return fill_store(folder / "small.db", cases=40)
-
-
 def small_store(folder: Path) -> Path:
     """A store of 40 open cases that a test may change; a copy, because making one anew takes a second."""
-    return Path(shutil.copy(_template(), folder / "heed.db"))
+    made = made_once("small-store", lambda empty: fill_store(empty / "heed.db", cases=40))
+    return Path(shutil.copy(made / "heed.db", folder / "heed.db"))
 
 
 @cache
 def shared_store() -> Path:
-    """One filled store for all tests that only read; made once, removed at the end."""
+    """One filled store for all tests of this process that only read; removed at the end."""
     folder = Path(tempfile.mkdtemp(prefix="heed-service-"))
     atexit.register(shutil.rmtree, folder, ignore_errors=True)
-    return fill_store(folder / "heed.db")
+    made = made_once("shared-store", lambda empty: fill_store(empty / "heed.db"))
+    return Path(shutil.copy(made / "heed.db", folder / "heed.db"))

@@ -1,0 +1,34 @@
+"""How many examples a random test tries: by day half of what it names; with `HEED_THOROUGH` set, all of them.
+
+`make guarantees` sets it. An example is often a whole history, a store or a model, and most faults are found by the
+first few; the rest are for the night.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterable
+from typing import Any
+
+from hypothesis import is_hypothesis_test, settings
+
+# Fewer than so many are never tried.
+FEWEST = 4
+
+
+def scaled(named: int, *, thorough: bool) -> int:
+    """How many are tried of so many named."""
+    return named if thorough else max(min(named, FEWEST), -(-named // 2))
+
+
+def scale(items: Iterable[Any], *, thorough: bool | None = None) -> None:
+    """Scale every random test among the collected ones; one with several parameters once.
+
+    Parameters
+    ----------
+    thorough : as many as they name; None: as the environment says
+    """
+    whole = bool(os.environ.get("HEED_THOROUGH")) if thorough is None else thorough
+    for test in {id(test): test for item in items if is_hypothesis_test(test := getattr(item, "obj", None))}.values():
+        own = test._hypothesis_internal_use_settings
+        test._hypothesis_internal_use_settings = settings(own, max_examples=scaled(own.max_examples, thorough=whole))

@@ -1,0 +1,42 @@
+"""Random tests try half of the examples they name by day, and all of them where that is asked for."""
+
+from __future__ import annotations
+
+import os
+from types import SimpleNamespace
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from tests.support.examples import scale, scaled
+
+
+@pytest.mark.parametrize(("named", "by_day"), [(1, 1), (3, 3), (4, 4), (6, 4), (15, 8), (60, 30), (200, 100)])
+def test_half_are_tried_by_day_and_never_fewer_than_four(named, by_day):
+    """Rounded up."""
+    assert scaled(named, thorough=False) == by_day
+    assert scaled(named, thorough=True) == named
+
+
+@pytest.mark.parametrize(("thorough", "tried"), [(False, 10), (True, 20)])
+def test_a_test_tries_so_many(thorough, tried):
+    """Counted as it runs, and the same whether one or many of the collected are it."""
+    seen = []
+
+    @settings(max_examples=20, database=None)
+    @given(number=st.integers())
+    def some(number):
+        seen.append(number)
+
+    scale([SimpleNamespace(obj=some), SimpleNamespace(obj=some), SimpleNamespace(obj=len)], thorough=thorough)
+    some()
+    assert len(seen) == tried
+
+
+@settings(max_examples=12)
+@given(number=st.integers())
+def test_this_test_was_scaled_when_it_was_collected(number):
+    """By the hook that scales all: one that nothing calls any more would leave twelve."""
+    own = test_this_test_was_scaled_when_it_was_collected._hypothesis_internal_use_settings
+    assert own.max_examples == scaled(12, thorough=bool(os.environ.get("HEED_THOROUGH")))
