@@ -6,9 +6,10 @@ What a page shows without them did not go through the catalogue; what does not f
 from __future__ import annotations
 
 import re
+import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
-from functools import cache
+from functools import _lru_cache_wrapper, cache
 from gettext import NullTranslations
 from typing import Final
 
@@ -59,12 +60,22 @@ def spoken_as_english() -> Iterator[Pseudo]:
     catalogue = Pseudo()
     before = service.language._translations
     service.language._translations = lambda _language: catalogue
-    words_of.cache_clear()
+    _forget()
     try:
         yield catalogue
     finally:
         service.language._translations = before
-        words_of.cache_clear()
+        _forget()
+
+
+def _forget() -> None:
+    """What was said or drawn in English before would be told again."""
+    words_of.cache_clear()
+    for name, module in list(sys.modules.items()):
+        if name.startswith(("service.dashboard", "models.plots")):
+            for each in list(vars(module).values()):
+                if isinstance(each, _lru_cache_wrapper):
+                    each.cache_clear()
 
 
 @cache

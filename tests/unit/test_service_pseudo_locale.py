@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
+from html import unescape
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +15,7 @@ from service.language import words_of
 from tests.support.every_page import Pages, every_page
 from tests.support.page_tree import Element, page_tree
 from tests.support.pseudo_locale import outside, pseudo, spoken_as_english
+from tests.support.rare_pages import RARE, Rare, rare_pages
 
 TEMPLATES = Path(__file__).parents[2] / "service" / "dashboard" / "templates"
 # What is told as it stands in the store, or as the models say it in both languages.
@@ -33,10 +35,23 @@ _MARKUP = re.compile(r"\{#.*?#\}|\{\{.*?\}\}|\{%.*?%\}", re.DOTALL)
 
 
 @pytest.fixture(scope="module")
-def pages(tmp_path_factory) -> Iterator[Pages]:
+def folder(tmp_path_factory) -> Path:
+    """Where the stores of these pages are."""
+    return tmp_path_factory.mktemp("pseudo")
+
+
+@pytest.fixture(scope="module")
+def pages(folder) -> Iterator[Pages]:
     """A store with everything on it, and the pages that show it."""
-    with every_page(tmp_path_factory.mktemp("pseudo")) as pages:
+    with every_page(folder) as pages:
         yield pages
+
+
+@pytest.fixture(scope="module")
+def rare(pages, folder) -> Iterator[Rare]:
+    """What went wrong, and what is empty."""
+    with rare_pages(folder) as html:
+        yield html
 
 
 def test_a_message_keeps_what_is_filled_in_and_its_commands():
@@ -61,6 +76,38 @@ def test_every_text_of_every_page_goes_through_the_catalogue(pages):
     assert {name: found for name, found in plain.items() if found} == {}
     said = catalogue.said & _messages_of_templates()
     assert len(said) > 0.7 * len(_messages_of_templates())
+
+
+def test_every_text_of_what_went_wrong_and_of_what_is_empty_goes_through_the_catalogue(pages, rare):
+    """Also where nothing was found, nothing may be read, or nothing is there yet."""
+    names = [*_as_it_stands(pages.twin("cases", "en")), *_as_it_stands(pages.twin("areas", "en"))]
+    plain: dict[str, list[str]] = {}
+    with spoken_as_english():
+        for name in RARE:
+            page = page_tree(rare(name, "en"))
+            told = [*names, *_choices(page)]
+            plain[name] = [left for text in _texts(page) if (left := _left(text, told))]
+    assert {name: found for name, found in plain.items() if found} == {}
+
+
+def test_every_text_of_a_chart_goes_through_the_catalogue(pages):
+    """Axes, legends and labels; what is too long for its place ends in dots, and the table beside it has the whole."""
+    plain: dict[str, list[str]] = {}
+    drawn = 0
+    with spoken_as_english():
+        names = [*_as_it_stands(pages.twin("cases", "en")), *_as_it_stands(pages.twin("areas", "en"))]
+        for name in ("case", "area", "signal", "areas", "board", "model"):
+            told = [*names, *_as_it_stands(pages.twin(name, "en"))]
+            for image in page_tree(pages.html(name, "en")).all("img"):
+                address = image.attributes["src"]
+                if not address.startswith("/charts/"):
+                    continue
+                texts = re.findall(r"<text[^>]*>(.*?)</text>", pages.client.get(address).text, re.DOTALL)
+                cut = [re.sub(r"⟦[^⟧]*…$", "", unescape(re.sub(r"<[^>]*>", "", text))) for text in texts]
+                plain[address] = [left for text in cut if (left := _left(text, told))]
+                drawn += bool(texts)
+    assert {address: found for address, found in plain.items() if found} == {}
+    assert drawn >= 6
 
 
 @pytest.mark.parametrize("template", sorted(path.name for path in TEMPLATES.glob("*.html")))
