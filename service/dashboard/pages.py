@@ -39,6 +39,9 @@ _HTML: Final = "text/html; charset=utf-8"
 _SVG: Final = "image/svg+xml"
 MEDIA_TYPES: Final[dict[charts.Drawn, str]] = {"svg": _SVG, "spec": "application/vnd.vega+json"}
 
+# Problems that may be gone when the page is opened again.
+_PASSING: Final = (429, 500, 503)
+
 router = APIRouter(include_in_schema=False)
 
 
@@ -197,8 +200,16 @@ def wants_page(request: Request) -> bool:
 
 
 def error_page(request: Request, words: Words, problem: Problem, *, headers: Mapping[str, str]) -> Response:
-    """A problem as a page."""
-    html = render(request, words, "problem.html", problem=problem)
+    """A problem as a page, which leads on: to the same page again where that may help, and to what may be read."""
+    wait = headers.get("Retry-After", "")
+    html = render(
+        request,
+        words,
+        "problem.html",
+        problem=problem,
+        wait=int(wait) if wait.isdecimal() else None,
+        again=request.method == "GET" and problem.status in _PASSING,
+    )
     return HTMLResponse(html, status_code=problem.status, headers=dict(headers))
 
 

@@ -45,8 +45,11 @@ class Links:
         return self.to(self._path, **{**query, **changed})
 
     def in_language(self, language: str) -> str:
-        """The address of this very page in a language."""
-        return f"{self._path}?{urlencode({**self._query, 'lang': language})}"
+        """The address of this very page in a language.
+
+        Without its path, which the browser knows: one that begins with two slashes would name another host.
+        """
+        return f"?{urlencode({**self._query, 'lang': language})}"
 
     def twin(self, **query: object) -> str:
         """The same as JSON; `query` says what the page assumes where the API would not."""

@@ -8,6 +8,7 @@ import pytest
 
 from data.errors import BoundaryError, HeedError, NotEnoughDataError
 from service.routers import cases
+from tests.support.page_tree import page_tree
 from tests.support.service_client import client_of, shared_client
 from tests.support.service_store import small_store
 
@@ -147,6 +148,24 @@ def test_a_reader_of_pages_gets_a_page_and_a_program_gets_json(client):
     assert page.headers["cache-control"] == "no-store"
     _problem(client.get("/v1/cases/none", accept="text/html,*/*"))
     _problem(client.get("/cases/none"))
+
+
+def test_a_page_of_a_problem_leads_on(client, tmp_path):
+    """Told when to come again instead of which header says so; to the same page where that may help; and, whatever the
+    address asked for, to no other host.
+    """
+    busy = client_of(small_store(tmp_path), rate_per_minute=1)
+    busy.get("/boundary")
+    page = page_tree(busy.get("/boundary?lang=en", accept="text/html").text).find("main")
+    assert page.all("p")[1].text == "Wait 60 seconds, then open the page again."
+    assert "Retry-After" not in page.text
+    assert [link.attributes["href"] for link in page.all("a")][:2] == ["", "/cases?lang=en"]
+    busy.close()
+    page = page_tree(client.get("//heed.example/x?lang=en", accept="text/html").text)
+    links = [link.attributes["href"] for link in page.all("a")]
+    assert links
+    assert "" not in links
+    assert [link for link in links if link.startswith("//") or "heed.example" in link] == []
 
 
 @pytest.mark.parametrize("host", ["heed.example", "127.0.0.1.heed.example", "heed.example:8000", ""])
