@@ -19,7 +19,7 @@ from features.risk_inputs import START
 from models.explain import percentage_points
 from models.failures import ANY, FailureModels
 from models.one_risk import OneTelling, _believed
-from models.risk_model.linear import _FARTHEST, Linear, signed_log
+from models.risk_model.linear import _FARTHEST, Linear
 
 if TYPE_CHECKING:
     from models.risk_model import RiskModel
@@ -163,11 +163,12 @@ class _Terms:
         terms = linear.terms
         self._intercept = linear.intercept
         self._place = np.array([term.place for term in terms], dtype=np.intp)
-        self._mean, self._scale, self._unit, self._coefficient = (
+        self._mean, self._scale, self._coefficient = (
             np.array([getattr(term, name) for term in terms], dtype=np.float64)
-            for name in ("mean", "scale", "unit", "coefficient")
+            for name in ("mean", "scale", "coefficient")
         )
         kinds = np.array([term.kind for term in terms], dtype=object)
+        self._unit = np.array([term.unit for term in terms if term.kind == "log"], dtype=np.float64)
         self._logs, self._missing, self._levels = (
             np.flatnonzero(kinds == kind) for kind in ("log", "missing", "level")
         )
@@ -177,7 +178,8 @@ class _Terms:
         raw = row[self._place]
         null = np.isnan(raw)
         values = raw.copy()
-        values[self._logs] = signed_log(raw[self._logs], self._unit[self._logs])
+        heavy = raw[self._logs]
+        values[self._logs] = np.copysign(np.log1p(np.abs(heavy) / self._unit), heavy)
         values = np.clip((values - self._mean) / self._scale, -_FARTHEST, _FARTHEST)
         values[null] = 0.0
         values[self._missing] = null[self._missing] - self._mean[self._missing]

@@ -10,7 +10,6 @@ from __future__ import annotations
 from bisect import bisect_right
 from collections.abc import Collection, Mapping, Sequence
 from itertools import pairwise
-from math import isnan
 from typing import TYPE_CHECKING, Final
 
 import lightgbm as lgb
@@ -148,8 +147,9 @@ class _Forest:
 
     LightGBM keeps each list of each tree by itself in memory. For one row between other work its walk is mostly waiting
     for memory: half a millisecond for the 1,443 trees of a city, and a tenth of that here, where all nodes of all trees
-    stand level by level in a few arrays. A row comes in three copies, with what a split does with a missing
-    value put in its place: far left, far right, or 0.
+    stand level by level in a few arrays. Most splits are at a cut that other trees split at too, so each cut is
+    asked once for a row, and a node is the number of its cut, in two bytes. A row comes in three copies, with what a
+    split does with a missing value put in its place: far left, far right, or 0.
 
     Where a model's trees are of another kind, or do not give LightGBM's own score of a row of every kind to the bit,
     LightGBM is asked for that model.
@@ -183,8 +183,7 @@ class _Forest:
         self._nothing = [0.0] * len(ensembles)
         self._first = 2 * np.arange(len(trees))
         self._depth = max((tree.depth() for tree in trees), default=0)
-        self._column = [np.zeros(len(trees) << level, dtype=np.int64) for level in range(self._depth)]
-        self._cut = [np.full(len(trees) << level, np.inf) for level in range(self._depth)]
+        nodes = [np.array([np.zeros(size), np.full(size, np.inf)]) for size in self._sizes(len(trees))]
         self._value = np.zeros(len(trees) << self._depth)
         for number, tree in enumerate(trees):
             kind = tree.decision >> 2 & 3
@@ -198,9 +197,17 @@ class _Forest:
                 if node < 0:
                     self._value[place << (self._depth - level)] = tree.value[-1 - node]
                     continue
-                self._column[level][place], self._cut[level][place] = column[node], cut[node]
+                nodes[level][:, place] = column[node], cut[node]
                 open_nodes.append((int(tree.left[node]), level + 1, 2 * place))
                 open_nodes.append((int(tree.right[node]), level + 1, 2 * place + 1))
+
+        (column, cuts), split = np.unique(np.hstack([np.empty((2, 0)), *nodes]), axis=1, return_inverse=True)
+        self._column, self._cut = column.astype(np.intp), cuts.copy()
+        small = split.reshape(-1).astype(np.uint16 if len(cuts) <= 1 << 16 else np.intp)
+        self._split = np.split(small, np.cumsum(self._sizes(len(trees)))[:-1])
+
+    def _sizes(self, trees: int) -> list[int]:
+        return [trees << level for level in range(self._depth)]
 
     def scores(self, row: Floats) -> list[float]:
         """The sum of each model's trees, in log-odds; `row` (k,) float64."""
@@ -214,12 +221,13 @@ class _Forest:
         if not self._parts:
             return found
         copies = np.where(np.isnan(row), _FILLED, row).reshape(-1)
+        beyond = copies.take(self._column) > self._cut
         place = self._first >> 1
         if self._depth:
             # At the top every tree is at its first place.
-            place = self._first + (copies.take(self._column[0]) > self._cut[0])
-        for column, cut in zip(self._column[1:], self._cut[1:], strict=True):
-            right = copies.take(column.take(place)) > cut.take(place)
+            place = self._first + beyond.take(self._split[0])
+        for split in self._split[1:]:
+            right = beyond.take(split.take(place))
             place += place
             place += right
         values = self._value.take(place)
@@ -304,40 +312,41 @@ class _Linears:
         return found
 
 
-class _Line:
-    """A broken line over a grid, read at one place at a time: the numbers of `np.interp`, which takes ten times as long
-    for one. Where they differ in a bit on this machine, `np.interp` is asked.
+class _Lines:
+    """Two broken lines over one grid, read at one place at a time: the numbers of `np.interp`, which takes ten times as
+    long for one. Where they differ in a bit on this machine, `np.interp` is asked.
 
     Parameters
     ----------
     grid : (n,) increasing
-    values : (n,)
+    values : two of (n,)
     """
 
-    def __init__(self, grid: Floats, values: Floats) -> None:
+    def __init__(self, grid: Floats, *values: Floats) -> None:
         self._arrays = grid, values
         self._grid: list[float] = grid.tolist()
-        self._values: list[float] = values.tolist()
-        self._most = len(grid) - 2
+        first, second = values
+        # A stretch of both: where they are at its begin, and how steep. There is none behind the last of the grid.
+        slopes = [np.append(np.diff(line) / np.diff(grid), 0.0).tolist() for line in values]
+        self._stretches = list(zip(self._grid, first.tolist(), slopes[0], second.tolist(), slopes[1], strict=True))
         rng = np.random.default_rng(0)
         trials = [*self._grid, *rng.uniform(grid[0], grid[-1], _TRIALS * len(grid)).tolist()]
-        self._is_exact = (
-            len(grid) > 1 and [self._read(place) for place in trials] == np.interp(trials, grid, values).tolist()
-        )
+        asked = [tuple(np.interp(trials, grid, line).tolist()) for line in values]
+        self._is_exact = len(grid) > 1 and list(zip(*asked, strict=True)) == [self._read(place) for place in trials]
 
-    def at(self, place: float) -> float:
-        """The value at a place from the first of the grid to the last; NaN at NaN."""
-        return self._read(place) if self._is_exact else float(np.interp(place, *self._arrays))
+    def at(self, place: float) -> tuple[float, float]:
+        """Both values at a place from the first of the grid to the last; NaN at NaN."""
+        if self._is_exact:
+            return self._read(place)
+        grid, (first, second) = self._arrays
+        return float(np.interp(place, grid, first)), float(np.interp(place, grid, second))
 
-    def _read(self, place: float) -> float:
-        left = bisect_right(self._grid, place) - 1
-        if left > self._most:
-            return place if isnan(place) else self._values[-1]
-        start, value = self._grid[left], self._values[left]
+    def _read(self, place: float) -> tuple[float, float]:
+        start, first, first_slope, second, second_slope = self._stretches[bisect_right(self._grid, place) - 1]
         if place == start:
-            return value
-        slope = (self._values[left + 1] - value) / (self._grid[left + 1] - start)
-        return slope * (place - start) + value
+            return first, second
+        way = place - start
+        return first_slope * way + first, second_slope * way + second
 
 
 class _Limits:
@@ -354,7 +363,7 @@ class _Limits:
             far = np.maximum(ndtri(tail) * np.array(band.spread), stdtrit(band.degrees, tail) * np.array(band.shared))
             centre = np.array(band.centre)
             grid = np.asarray(band.first + band.step * np.arange(len(centre)), dtype=np.float64)
-            self._grid, self._lower, self._upper = grid, _Line(grid, centre - far), _Line(grid, centre + far)
+            self._grid, self._lines = grid, _Lines(grid, centre - far, centre + far)
             self._first, self._last = float(grid[0]), float(grid[-1])
 
     def edges(self, score: float) -> tuple[float, float, float]:
@@ -364,7 +373,8 @@ class _Limits:
             return score, score, score
         inside = min(max(score, self._first), self._last)
         beyond = score - inside
-        return score, self._lower.at(inside) + beyond, self._upper.at(inside) + beyond
+        lower, upper = self._lines.at(inside)
+        return score, lower + beyond, upper + beyond
 
     def ends(self, score: float, curved: float, low: float, high: float) -> Ends:
         """Probability, lower and upper end, from a score and what its `edges` are as shares."""

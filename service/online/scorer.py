@@ -84,6 +84,8 @@ class Scorer:
             saved.index, models.features, models.outcomes, time_zone=saved.about.time_zone, calendar=saved.calendar
         )
         self._telling = OneTelling(models)
+        self._promised = models.outcomes
+        self._not_late = tuple(name for name in models.outcomes if name != LATE)
         self._reasons = OneReasons(models, self._telling)
 
     @property
@@ -100,17 +102,20 @@ class Scorer:
         """The risks of one case at a moment, without reasons: in a tenth of a millisecond."""
         if not case.is_open:
             return CaseTold("closed", ())
-        possible = _possible(case, as_of, self.models.outcomes)
+        possible = self._possible(case, as_of)
         inputs = self._plan.inputs(case, as_of)
         told, whole = self._telling.tell(inputs.row, inputs.starts, case.category or "", possible)
         late = _is_overdue(case, as_of)
-        found: dict[str, Ends] = dict(told)
-        if whole is not None and not late:
-            found[ANY] = whole
         if late:
-            found |= {LATE: _CERTAIN, ANY: _CERTAIN}
-        risks = tuple(_told(name, *ends) for name, ends in found.items() if outcomes is None or name in outcomes)
-        return CaseTold("overdue" if late else "open", risks)
+            told[LATE] = told[ANY] = _CERTAIN
+        elif whole is not None:
+            told[ANY] = whole
+        risks = [_told(name, *ends) for name, ends in told.items() if outcomes is None or name in outcomes]
+        return CaseTold("overdue" if late else "open", tuple(risks))
+
+    def _possible(self, case: OneCase, as_of: int) -> tuple[str, ...]:
+        """As `features.risk_inputs.possible` says of an open case."""
+        return self._promised if as_of < case.due_at < NEVER else self._not_late
 
     def many(
         self,
@@ -195,7 +200,7 @@ class Scorer:
     def _reasons_of_one(self, case: OneCase, as_of: int, outcomes: Sequence[str]) -> dict[str, str]:
         """The reasons of risks that are none of a certainty, as `service.scoring.reasons_of` has them."""
         inputs = self._plan.inputs(case, as_of)
-        possible = _possible(case, as_of, self.models.outcomes)
+        possible = self._possible(case, as_of)
         explained = self._reasons.explain(inputs.row, inputs.starts, case.category or "", possible, outcomes)
         features = dict(zip(self._plan.names, inputs.row.tolist(), strict=True))
         city, passed = self._plan.base_parts(case, as_of)["city"], share_passed(case, as_of)
@@ -223,7 +228,7 @@ class Scorer:
         rows = [self._plan.inputs(case, as_of) for case in cases]
         told: dict[str, list[Ends]] = {name: [] for name in self.outcomes}
         for case, row in zip(cases, rows, strict=True):
-            possible = _possible(case, as_of, self.models.outcomes)
+            possible = self._possible(case, as_of)
             parts, whole = self._telling.tell(row.row, row.starts, case.category or "", possible)
             for name, ends in told.items():
                 ends.append((whole if name == ANY else parts.get(name)) or _NONE)
@@ -268,11 +273,6 @@ def _figures(rows: pd.DataFrame) -> pd.DataFrame:
 def _parts(asked: np.ndarray) -> Iterator[np.ndarray]:
     for start in range(0, len(asked), _AT_ONCE):
         yield asked[start : start + _AT_ONCE]
-
-
-def _possible(case: OneCase, as_of: int, outcomes: Sequence[str]) -> list[str]:
-    """As `features.risk_inputs.possible` says of an open case."""
-    return [name for name in outcomes if name != LATE or as_of < case.due_at < NEVER]
 
 
 def _is_overdue(case: OneCase, as_of: int) -> bool:

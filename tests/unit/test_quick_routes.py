@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 from pydantic_core import to_json
 
-from models.one_risk import _Line
+from models.one_risk import _Lines
 from service.app import create_app
 from service.language import words_of
 from service.online.scorer import CaseTold, OneTold
@@ -106,11 +106,13 @@ def test_the_short_way_to_json_writes_the_same_bytes():
 def test_a_line_is_read_as_numpy_reads_it(seed):
     rng = np.random.default_rng(seed)
     grid, values = np.sort(rng.normal(0, 4, 60)), rng.normal(0, 2, 60)
-    line = _Line(grid, values)
+    other = rng.normal(0, 2, 60)
+    lines = _Lines(grid, values, other)
     places = [*grid.tolist(), *rng.uniform(grid[0], grid[-1], 2_000).tolist()]
-    assert [line.at(place) for place in places] == [float(np.interp(place, grid, values)) for place in places]
-    assert np.isnan(line.at(float("nan")))
-    assert _Line(grid[:1], values[:1]).at(float(grid[0])) == values[0]
+    for number, line in enumerate((values, other)):
+        assert [lines.at(place)[number] for place in places] == [float(np.interp(at, grid, line)) for at in places]
+    assert np.isnan(lines.at(float("nan"))).all()
+    assert _Lines(grid[:1], values[:1], other[:1]).at(float(grid[0])) == (values[0], other[0])
 
 
 class Wire:
