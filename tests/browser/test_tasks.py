@@ -283,6 +283,39 @@ def test_an_officer_notes_what_was_done_about_the_riskiest_case(start, origin, h
     ]
 
 
+@pytest.mark.parametrize("language", LANGUAGES)
+@pytest.mark.parametrize("hand", ALL_HANDS)
+def test_an_officer_saves_a_view_comes_back_to_it_and_lets_go_of_it(start, origin, hand, language):
+    """Filtered, saved, left, and opened again with the same cases; then the view is gone, and the list is not."""
+    word = {"en": "Blocked drain", "zh": "下水道堵塞"}[language]
+    user = start(hand)
+    page = user.page
+    page.goto(f"{origin}/cases?lang={language}")
+    user.choose(page.locator("select[name=category]"), "drain")
+    user.choose(page.locator("select[name=order]"), "due")
+    user.press(page.locator(".filters button"))
+    page.wait_for_url(re.compile("order=due"))
+    shown = page.locator(".case h2 a").evaluate_all("links => links.map(link => link.pathname)")
+    assert shown
+    user.press(page.locator(".views .save"))
+    saved = page.locator(".views a")
+    saved.wait_for()
+    assert word in saved.inner_text()
+    assert saved.get_attribute("aria-current") == "true"
+    user.press(page.locator(".filters .buttons a"))
+    page.wait_for_url(f"{origin}/cases?lang={language}")
+    user.press(saved)
+    page.wait_for_url(re.compile("order=due"))
+    assert page.locator(".case h2 a").evaluate_all("links => links.map(link => link.pathname)") == shown
+    told = _json(origin, "/v1/views")["views"]
+    assert [(one["filters"]["category"], one["filters"]["order"]) for one in told] == [("drain", "due")]
+    user.press(page.locator(".views button[name=delete]"))
+    page.locator(".views .save").wait_for()
+    assert saved.count() == 0
+    assert page.locator(".case h2 a").evaluate_all("links => links.map(link => link.pathname)") == shown
+    assert _json(origin, "/v1/views")["views"] == []
+
+
 def test_single_keys_go_through_the_list_and_can_be_switched_off(start, origin):
     """j, k, s and ?; none of them while a field has the focus, and none after they were switched off."""
     page = start("keyboard").page
