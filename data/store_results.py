@@ -5,16 +5,20 @@ from __future__ import annotations
 import hashlib
 import json
 from collections import defaultdict
+from collections.abc import Callable
 from contextlib import AbstractContextManager, nullcontext
 from typing import Final
 
 import pandas as pd
-from sqlalchemy import Connection, Table, delete, func, select
+from sqlalchemy import Connection, Table, delete, func, select, update
 
 from data import tables
 from data.capacity import CAPACITY_COLUMNS, CAPACITY_KEY
 from data.inspection_log import results_at
 from data.store_tables import frame_of, insert_frame, plain_values
+
+# Of a board: the whole city, and all types.
+_EVERYTHING: Final = "*"
 
 
 class _Room:
@@ -197,19 +201,33 @@ class Results(_Room):
         """The pressure computed as of `as_of`; None: of the latest as-of that has any."""
         return self._read_as_of(tables.pressure, as_of, [tables.pressure], ["unit_kind", "unit"])
 
-    def add_board_counts(self, counts: pd.DataFrame) -> bool:
+    def add_board_counts(self, counts: pd.DataFrame, *, unless: Callable[[Connection], bool] | None = None) -> bool:
         """Keep one board (columns of `data.tables.board_count`), unless one of its as-of is kept.
 
-        Returns whether it was new. What was published once is not told anew: the difference would be published.
+        Returns whether it was kept. What was published once is not told anew: the difference would be published.
+        `unless` is asked in the same transaction, when no other writer is under way; where it says so, nothing is kept.
         """
         if counts.empty:
             return False
         board = tables.board_count
         with self.writing() as connection:
-            if _has(connection, board, int(counts["as_of"].iloc[0])):
+            if _has(connection, board, int(counts["as_of"].iloc[0])) or (unless is not None and unless(connection)):
                 return False
             insert_frame(connection, board, counts)
         return True
+
+    def withdraw_board(self, connection: Connection, as_of: int) -> int:
+        """Let go of the figures of one board, in the transaction of `connection`; returns how many rows went.
+
+        The row of the city stays, without figures, so that the block is never counted and told again: two boards of the
+        same weeks, set against each other, would give small counts away.
+        """
+        board = tables.board_count
+        chosen = board.c.as_of == as_of
+        rest = chosen & ((board.c.area != _EVERYTHING) | (board.c.category != _EVERYTHING))
+        gone = connection.execute(delete(board).where(rest)).rowcount
+        connection.execute(update(board).where(chosen).values(raised=None, solved=None, still_open=None))
+        return int(gone)
 
     def has_board(self, as_of: int) -> bool:
         """Whether a board of that as-of is kept."""

@@ -94,7 +94,6 @@ def small(table: BoardTable, minimum: int) -> Bools:
     """The figures that are small, or would give a small one back to whoever has the other figures of the same row."""
     raised, solved, still_open = (table.values[..., measure] for measure in (RAISED, SOLVED, OPEN))
     hidden = table.values < minimum
-    hidden[1:, :-1, SOLVED:] = True
     hidden[..., SOLVED] |= raised - solved < minimum
     hidden[..., OPEN] |= (raised - still_open < minimum) | (
         ~hidden[..., SOLVED] & (raised - solved - still_open < minimum)

@@ -38,10 +38,11 @@ from service._board_known import Told, known_elsewhere
 from service._board_proof import disclosed
 from service._board_table import BoardTable, Bools, Ints
 from service.board_block import Block
+from service.board_cover import Gap, board_gaps, has_come_in, live_sources
 from service.disclosure import MINIMUM
 
-# The types with most cases of the city are listed one by one. More are more than a page can say, and little of them is
-# left beside what has to stay back.
+# The types with most cases of the city are listed one by one. More are more than a page can say, little of them is left
+# beside what has to stay back, and the proof takes many times as long.
 LISTED: Final = 11
 OTHERS: Final = "*others"
 COLUMNS: Final = tuple(column.name for column in tables.board_count.columns)
@@ -133,8 +134,7 @@ def board_of(
     -------
     DataFrame with `COLUMNS`, sorted by area and category, null where withheld
         A row for the city and each area, what lies in it included, and for all types, each listed one, and all others
-        together (where there are others). Solved and still open are told of all types of an area, and of each type in
-        the city; with the types of an area only how many were raised.
+        together (where there are others).
     """
     types, column_of = _listed(counted)
     nodes, members = _nodes(counted.areas, parents)
@@ -166,19 +166,38 @@ def keep_board(
     time_zone: str,
     parents: Mapping[str, str],
     minimum: int = MINIMUM,
-) -> bool:
+    observed_until: pd.Series | None = None,
+    last_import: int | None = None,
+) -> tuple[Gap, ...]:
     """Count and disclose the newest block that had been followed up at `as_of`, and keep it, unless it is kept already.
 
-    `events`: what was known strictly before `as_of`. Returns whether a board was made.
+    Parameters
+    ----------
+    events : what was known strictly before `as_of` (seconds in UTC)
+    observed_until : when each of their cases had last been looked at; None: up to `as_of`
+    last_import : number of the newest import that they are of. Where another has come in meanwhile, of a source that
+        does not post its events as they happen, they may be half of an import, and the next detection makes the board;
+        None: that is not asked
+
+    Returns
+    -------
+    tuple of `service.board_cover.Gap`
+        What the sources lack of the block; where there is any, none was made.
     """
     block = Block.newest(as_of, time_zone)
     if store.has_board(block.counted_at):
-        return False
+        return ()
     counted = count_block(events, block, time_zone)
     if counted is None:
-        return False
-    told = Told(store.read_all_signals(), store.read_inflows(block.since, block.until))
-    return store.add_board_counts(board_of(counted, block, parents=parents, minimum=minimum, told=told))
+        return ()
+    seen = pd.Series(as_of, index=pd.Index(events["case_id"].unique())) if observed_until is None else observed_until
+    gaps = board_gaps(store, seen, block, time_zone)
+    if not gaps:
+        told = Told(store.read_all_signals(), store.read_inflows(block.since, block.until))
+        board = board_of(counted, block, parents=parents, minimum=minimum, told=told)
+        live = live_sources(store)
+        store.add_board_counts(board, unless=lambda connection: has_come_in(connection, last_import, live))
+    return gaps
 
 
 def _listed(counted: Counted) -> tuple[list[str], Ints]:

@@ -23,10 +23,8 @@ class BoardCountsItem(BaseModel):
     model_config = example(**_SHOWN)
 
     raised: FigureItem = Field(description="Cases raised in the weeks of the board.")
-    solved: FigureItem = Field(
-        description="Of those, closed as solved and not open again. Neither value nor withheld: not told of such a row."
-    )
-    still_open: FigureItem = Field(description="Of those, open at `counted_at`; as `solved`.")
+    solved: FigureItem = Field(description="Of those, closed as solved and not open again.")
+    still_open: FigureItem = Field(description="Of those, open at `counted_at`.")
 
 
 class BoardTypeItem(BoardCountsItem):
@@ -80,6 +78,7 @@ class BoardAnswer(BaseModel):
         city={"area": {"code": "*", "name": "the whole city"}, "total": _SHOWN, "types": []},
         areas=[],
         acted_on=[],
+        withdrawn=False,
     )
 
     first_day: date
@@ -89,6 +88,10 @@ class BoardAnswer(BaseModel):
     city: BoardPlaceItem
     areas: list[BoardPlaceItem] = Field(description="Sorted by code; an area holds those that lie in it.")
     acted_on: list[ActedOnItem] = Field(description="Signals of those weeks that were acted on, by week.")
+    withdrawn: bool = Field(
+        description="The board was withdrawn: what was imported was not whole. Nothing is told of its weeks but which "
+        "they are, and no other board is made of them."
+    )
 
 
 def board_answer(telling: Telling, board: Board) -> BoardAnswer:
@@ -110,6 +113,7 @@ def board_answer(telling: Telling, board: Board) -> BoardAnswer:
             )
             for one in board.acted
         ],
+        withdrawn=board.withdrawn,
     )
 
 

@@ -21,7 +21,7 @@ MEDIA_TYPE: Final = "text/csv; charset=utf-8"
 FILE_NAME: Final = "heed-board.csv"
 _ALL: Final = "*"
 _FIGURES: Final = ("raised", "solved", "still_open")
-_STATES: Final = ["shown", "withheld", "not_told"]
+_STATES: Final = ["shown", "withheld"]
 # Name, type, title, description; in the order of the columns.
 _COLUMNS: Final = (
     ("first_day", "date", marked("First day"), marked("Of the twelve weeks in which the cases were raised.")),
@@ -89,7 +89,7 @@ def _cells(counts: BoardCountsItem) -> Iterator[str]:
     for name in _FIGURES:
         figure: FigureItem = getattr(counts, name)
         yield "" if figure.value is None else str(figure.value)
-        yield "withheld" if figure.withheld else "not_told" if figure.value is None else "shown"
+        yield "withheld" if figure.withheld else "shown"
 
 
 def _field(words: Words, minimum: int, name: str, kind: str, title: str, description: str) -> dict[str, Any]:

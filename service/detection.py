@@ -23,6 +23,7 @@ from models.signals.nowcast import completeness
 from models.signals.traps import prepared_counts
 from models.signals.weeks_behind import WEEKS, weeks_behind
 from service.board_counts import keep_board
+from service.board_cover import Gap
 from service.disclosure import MINIMUM
 from service.places import read_places
 from service.training import moment_of, silent
@@ -35,7 +36,8 @@ _WEEK: Final = 7 * 86_400
 @dataclass(frozen=True, slots=True)
 class Detected:
     """What a detection found: signals, pressure, and the record of each office against its own past
-    (`models.office_record`). `notes`: what was left out of the counts, see `models.signals.traps`.
+    (`models.office_record`). `notes`: what was left out of the counts, see `models.signals.traps`. `board_gaps`: why no
+    echo board was made of the weeks that one was due of.
     """
 
     as_of: int
@@ -46,6 +48,7 @@ class Detected:
     series: int
     weeks: int
     newest_opening: int
+    board_gaps: tuple[Gap, ...] = ()
 
 
 def detect(
@@ -87,12 +90,23 @@ def detect(
     store.write_signals(found.assign(told=found["told"].astype("int64")), as_of=moment)
     store.write_signal_weeks(behind.assign(as_of=moment), as_of=moment)
     store.write_pressure(measured, as_of=moment)
-    keep_board(store, events, as_of=moment, time_zone=zone, parents=parents, minimum=minimum)
+    observed_until = replay.observed_until()
+    gaps = keep_board(
+        store,
+        events,
+        as_of=moment,
+        time_zone=zone,
+        parents=parents,
+        minimum=minimum,
+        observed_until=observed_until,
+        last_import=replay.last_import,
+    )
     progress("signals", 2, 2)
-    matured = facts_from_events(events, observed_until=replay.observed_until())["matured"]
+    matured = facts_from_events(events, observed_until=observed_until)["matured"]
     offices = office_records(matured, as_of=moment)
     n_weeks, n_series = counts.matrix.shape
-    return Detected(moment, found, measured, offices, prepared.notes, n_series, n_weeks, int(cases["opened_at"].max()))
+    newest = int(cases["opened_at"].max())
+    return Detected(moment, found, measured, offices, prepared.notes, n_series, n_weeks, newest, gaps)
 
 
 def groups_of(cases: pd.DataFrame) -> Mapping[str, str]:

@@ -16,13 +16,11 @@ from service.board_counts import OTHERS
 from service.published import Figure
 
 FIGURES: Final = ("raised", "solved", "still_open")
-# What the board never tells of a type in an area; see `service.board_counts`.
-_NOT_TOLD: Final = Figure(None)
 
 
 @dataclass(frozen=True, slots=True)
 class BoardCounts:
-    """How many were raised, and of those solved and still open; neither value nor withheld: not told of such a row."""
+    """How many were raised, and of those solved and still open."""
 
     raised: Figure
     solved: Figure
@@ -50,7 +48,9 @@ class ActedOn:
 
 @dataclass(frozen=True, slots=True)
 class Board:
-    """One echo board: moments in seconds in UTC, `areas` by code; `acted` by week, area and type."""
+    """One echo board: moments in seconds in UTC, `areas` by code; `acted` by week, area and type. Of one that was
+    `withdrawn`, nothing is told but its weeks.
+    """
 
     minimum: int
     since: int
@@ -59,6 +59,7 @@ class Board:
     city: BoardPlace
     areas: Mapping[str, BoardPlace]
     acted: tuple[ActedOn, ...] = ()
+    withdrawn: bool = False
 
 
 def read_board(store: Store, *, minimum: int, time_zone: str) -> Board | None:
@@ -86,6 +87,8 @@ def publish_board(
     if int(counts["minimum"].min()) < minimum:
         return None
     block = Block.since_week(int(counts["since"].iloc[0]), time_zone)
+    # One that was made has a row for each type as well (`data.store_results.Results.withdraw_board`).
+    withdrawn = len(counts) == 1
     places = {str(area): _place(str(area), rows) for area, rows in counts.groupby("area", sort=True)}
     return Board(
         minimum=int(counts["minimum"].min()),
@@ -94,21 +97,20 @@ def publish_board(
         counted_at=int(counts["as_of"].iloc[0]),
         city=places.pop(ALL),
         areas=places,
-        acted=_acted(signals, reviews, block, minimum),
+        acted=() if withdrawn else _acted(signals, reviews, block, minimum),
+        withdrawn=withdrawn,
     )
 
 
 def _place(area: str, rows: pd.DataFrame) -> BoardPlace:
-    figures = {str(row["category"]): _counts(row, area) for row in rows.to_dict("records")}
+    figures = {str(row["category"]): _counts(row) for row in rows.to_dict("records")}
     total = figures.pop(ALL)
     order = sorted(figures, key=lambda code: (code == OTHERS, code))
     return BoardPlace(area, total, {code: figures[code] for code in order})
 
 
-def _counts(row: Mapping[Any, Any], area: str) -> BoardCounts:
-    whole = area == ALL or row["category"] == ALL
-    raised, solved, still_open = (_figure(row[name]) for name in FIGURES)
-    return BoardCounts(raised, *((solved, still_open) if whole else (_NOT_TOLD, _NOT_TOLD)))
+def _counts(row: Mapping[Any, Any]) -> BoardCounts:
+    return BoardCounts(*(_figure(row[name]) for name in FIGURES))
 
 
 def _figure(value: Any) -> Figure:

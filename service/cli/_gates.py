@@ -17,7 +17,7 @@ from service.idempotency import writing
 _CODE: Final = re.compile(r"[a-z0-9][a-z0-9-]{0,39}")
 
 
-def check_code(override: str | None) -> None:
+def check_code(code: str | None, option: str = "--override") -> None:
     """Refuse a reason that is no code.
 
     Raises
@@ -25,9 +25,9 @@ def check_code(override: str | None) -> None:
     UsageError
         If it is none.
     """
-    if override is not None and not _CODE.fullmatch(override):
+    if code is not None and not _CODE.fullmatch(code):
         raise UsageError(
-            "--override: expected a short code of letters, digits and hyphens, such as 'first-of-a-new-year'."
+            f"{option}: expected a short code of letters, digits and hyphens, such as 'first-of-a-new-year'."
         )
 
 

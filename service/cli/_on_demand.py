@@ -21,6 +21,7 @@ COMMANDS: Final[Mapping[str, tuple[str, str]]] = {
         "Cut the history again and again, train on what was known at each cut, and test on what came next.",
     ),
     "backup": ("backup", "Back up a store with its models, and verify backups."),
+    "board": ("board", "The echo board: how it stands, and withdrawing one."),
     "boundary": ("boundary", "What heed must never be made to do, and the proof that it does not."),
     "check": ("checking", "Check an export before it is imported (nothing is stored), or what a store holds."),
     "clock": ("clock", "Service standards: what is promised, when it falls due, and why."),

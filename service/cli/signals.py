@@ -14,6 +14,7 @@ from rich.table import Table
 
 from models.signals import SignalSettings, more_sentence
 from models.signals.weeks_behind import WEEKS
+from service.board_cover import WORDS
 from service.cli._app import Json, app, emit, open_store, out, past_moment, progress, settings, shown
 from service.cli.signals_detect import detect as detect_in_counts
 from service.cli.signals_detect import plain_rows
@@ -119,6 +120,7 @@ def as_values(found: Detected, published: Published, level: float) -> dict[str, 
         "offices": [_pressure(one) for _, one in sorted(published.offices.items())],
         "office_records": publish_office_records(found.offices, minimum=published.minimum),
         # Without how many reports: that would be a figure of an area which has passed no disclosure.
+        "board_gaps": [asdict(gap) for gap in found.board_gaps],
         "left_out": plain_rows(found.notes.drop(columns="reports")),
     }
 
@@ -157,6 +159,12 @@ def _tell(found: Detected, published: Published, level: float) -> None:
         told = ", ".join(f"{_NOTES.get(str(code), str(code))} ({number})" for code, number in codes.items())
         out.print(f"Not compared, because the record changed and not the city: {told}; --json lists them.")
     _tell_offices(found, published)
+    for gap in found.board_gaps:
+        out.print(
+            f"No echo board was made of the weeks that one is due of, because of {gap.source}: {WORDS[gap.why]}.",
+            markup=False,
+            highlight=False,
+        )
 
 
 def _tell_signals(published: Published) -> None:

@@ -8,6 +8,7 @@ from typing import Annotated, Any
 import typer
 from rich.table import Table
 
+from data.errors import UsageError
 from features.outcomes import LANDMARK_OUTCOMES
 from models.failures import FailureModels
 from models.gates import Gate
@@ -48,6 +49,11 @@ def train(
     Example: heed --store heed.db train
     """
     check_code(override)
+    if override is not None and not promote:
+        raise UsageError(
+            "Expected --override only where models are put to use: it is why gates are gone over, and --no-promote "
+            "puts none to use. Leave one of the two out."
+        )
     with open_store() as store, progress(quiet=as_json) as step:
         cut = past_moment(as_of, "--as-of")
         step("features", 0, 1)

@@ -7,24 +7,27 @@ from typing import Annotated, Final
 
 import pandas as pd
 from fastapi import APIRouter, Query, Request, Response
+from pydantic import Field
 
 from models.plots import theme as house
 from models.plots.board import ROW, BoardWords, board_chart
 from service import display
 from service.board_block import FOLLOWED_WEEKS, WEEKS
 from service.board_counts import OTHERS
-from service.board_payloads import BoardAnswer, BoardCountsItem, BoardPlaceItem, board_answer
+from service.board_payloads import BoardAnswer, BoardCountsItem, BoardPlaceItem, BoardTypeItem, board_answer
 from service.dashboard.charts import shortened
 from service.dashboard.pages import ChartQuery, remembered_page, render
 from service.dashboard.show import Show
 from service.dependencies import Telling, Told, allowed
 from service.etags import REVALIDATE, remembered, respond
 from service.identity import Scope
-from service.language import LanguageQuery, Words
+from service.language import LanguageQuery, Words, marked
 from service.payload_parts import FigureItem
+from service.problems import NotFoundError
 from service.routers.board import found
 
 _SVG: Final = "image/svg+xml"
+_NOT_LISTED: Final = marked("This area is not on the board.")
 _WIDTH: Final = 400
 # Title, legend and axis.
 _AROUND: Final = 92
@@ -52,9 +55,19 @@ class BoardShow(Show):
             solved=self.counted(total.solved),
         )
 
-    def told(self, place: BoardPlaceItem) -> list[tuple[str, str]]:
-        """The types of an area whose count is shown: name and count."""
-        return [(one.category.name, self.counted(one.raised)) for one in place.types if one.raised.value is not None]
+    def told(self, place: BoardPlaceItem) -> list[BoardTypeItem]:
+        """The types of an area whose count is shown."""
+        return [one for one in place.types if one.raised.value is not None]
+
+    def tells_open(self, place: BoardPlaceItem) -> bool:
+        """Whether it is shown of any type of an area how many are still open: elsewhere no column needs to say not."""
+        return any(not one.still_open.withheld for one in self.told(place))
+
+    def listed(self) -> int | None:
+        """How many types have a row of their own; None where all have."""
+        board = self.snapshot.board
+        types = () if board is None else tuple(board.city.types)
+        return len(types) - 1 if OTHERS in types else None
 
     def withheld_types(self, place: BoardPlaceItem) -> int:
         """How many types of an area are withheld."""
@@ -81,9 +94,21 @@ class BoardShow(Show):
         return "" if board is None else self.day(board.acted[ordinal].week)
 
 
+class BoardQuery(LanguageQuery):
+    """The board, and which of its areas is unfolded."""
+
+    area: str | None = Field(default=None, max_length=160)
+
+
 @router.get("/board")
-def board_page(request: Request, _query: Annotated[LanguageQuery, Query()], telling: Told) -> Response:
-    """What was raised in twelve weeks, and what became of it."""
+def board_page(request: Request, query: Annotated[BoardQuery, Query()], telling: Told) -> Response:
+    """What was raised in twelve weeks, and what became of it; the types of one area at a time, since all of them would
+    be a page that a phone waits for.
+    """
+    board = telling.snapshot.board
+    # What is remembered are the areas of the board, and nothing that a request invents.
+    if query.area is not None and (board is None or query.area not in board.areas):
+        raise NotFoundError(_NOT_LISTED)
 
     def make() -> bytes:
         board = telling.snapshot.board
@@ -94,12 +119,13 @@ def board_page(request: Request, _query: Annotated[LanguageQuery, Query()], tell
             "board.html",
             show=BoardShow(telling),
             board=answer,
+            chosen=query.area,
             weeks=WEEKS,
             followed=FOLLOWED_WEEKS,
             size=(_WIDTH, _height(answer)),
         )
 
-    return remembered_page(request, telling, ("board.html",), make)
+    return remembered_page(request, telling, ("board.html", query.area or ""), make)
 
 
 @router.get("/charts/board.svg")

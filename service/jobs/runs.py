@@ -159,7 +159,8 @@ def detect(work: Work) -> Outcome:
         progress=work.progress,
     )
     counts = {"signals": len(found.signals), "series": found.series, "weeks": found.weeks}
-    return Outcome({**counts, "as_of": _shown(found.as_of)})
+    gaps = [asdict(gap) for gap in found.board_gaps]
+    return Outcome({**counts, "as_of": _shown(found.as_of), **({"board_gaps": gaps} if gaps else {})})
 
 
 def train(work: Work) -> Outcome:
