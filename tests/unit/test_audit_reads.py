@@ -41,12 +41,24 @@ def client(store_file):
     opened.close()
 
 
+class Impatient(AuditWriter):
+    """Waits for other writers no longer than a moment, and for its own thread as long as it takes: whoever asks would
+    else be refused on a busy machine before the thread has tried.
+    """
+
+    def __init__(self, settings: Settings) -> None:
+        super().__init__(settings, patience=0.05)
+
+    def record(self, *acts: Act) -> None:
+        self.submit(*acts).result(timeout=60)
+
+
 @pytest.fixture
 def impatient(store_file):
     """A service that waits for other writers no longer than a moment."""
     opened = client_of(store_file)
     opened.app.state.audit.close()
-    opened.app.state.audit = AuditWriter(opened.app.state.settings, patience=0.05)
+    opened.app.state.audit = Impatient(opened.app.state.settings)
     yield opened
     opened.close()
 
@@ -243,7 +255,7 @@ def test_a_service_that_ends_writes_what_was_read(store_file):
 
 def test_a_failure_is_told_to_those_who_wait_and_to_nobody_later(store_file, caplog):
     """The thread goes on, and the log says why, without what was read."""
-    writer = AuditWriter(Settings(store_url=str(store_file)), patience=0.05)
+    writer = Impatient(Settings(store_url=str(store_file)))
     with Store.open(str(store_file)) as other, other.writing(), pytest.raises(BusyError):
         writer.record(READ)
     assert "The audit trail could not be written" in caplog.text
@@ -251,6 +263,28 @@ def test_a_failure_is_told_to_those_who_wait_and_to_nobody_later(store_file, cap
     writer.record(READ)
     assert len(_entries(store_file)) == 1
     writer.close()
+
+
+def test_who_has_waited_too_long_is_refused_and_nothing_of_it_is_written(store_file, monkeypatch):
+    """The thread is busy with what came before; what was given up meanwhile it does not take."""
+    taken, go_on = threading.Event(), threading.Event()
+    writer = AuditWriter(Settings(store_url=str(store_file)), patience=0.01)
+    settle = writer._settle
+
+    def held(batch):
+        taken.set()
+        assert go_on.wait(60)
+        settle(batch)
+
+    monkeypatch.setattr(writer, "_settle", held)
+    first = writer.submit(READ)
+    assert taken.wait(60)
+    with pytest.raises(BusyError, match="Every read of cases is recorded"):
+        writer.record(READ)
+    go_on.set()
+    first.result(60)
+    writer.close()
+    assert len(_entries(store_file)) == 1
 
 
 def test_a_store_that_is_replaced_gets_the_entries(store_file, tmp_path):
