@@ -30,7 +30,7 @@ demo: .venv  ## simulate a city, import, train, score, detect, and serve it on 1
 	$(BIN)/heed demo $(DEMO_ARGS)
 
 test: engines  ## every test but the slow guarantees and the benchmarks
-	$(BIN)/python -m pytest -n 2 --dist loadfile $(PYTEST_ARGS)
+	$(BIN)/python -m pytest -n 2 --dist loadfile --no-loadscope-reorder $(PYTEST_ARGS)
 
 check: .venv  ## format, lint, types, import rules, boundary
 	$(BIN)/ruff format --check .
@@ -39,8 +39,9 @@ check: .venv  ## format, lint, types, import rules, boundary
 	$(BIN)/lint-imports --no-cache
 	$(BIN)/heed boundary check
 
-guarantees: engines  ## the slow statistical guarantees
+guarantees: engines  ## the slow statistical guarantees, and the random tests with all their examples
 	$(BIN)/python -m pytest -m slow $(PYTEST_ARGS)
+	HEED_THOROUGH=1 $(BIN)/python -m pytest -m "hypothesis and not slow and not benchmark" $(PYTEST_ARGS)
 
 bench: engines  ## timings, as ratios in one run
 	$(BIN)/python -m pytest -m benchmark -s $(PYTEST_ARGS)

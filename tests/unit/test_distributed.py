@@ -213,6 +213,7 @@ def test_the_whole_way_from_events_to_the_matrix(name, options):
     _check_pipeline(name, options, 60, list(CATALOGUE))
 
 
+@pytest.mark.slow
 @pytest.mark.filterwarnings(engine_cases.LEFT_OPEN)
 def test_from_events_to_terms_on_spark(monkeypatch, tmp_path):
     """Spark reads a file, makes the same facts by case and counts the same integers by key, to the bit."""
