@@ -89,6 +89,9 @@ class RiskModel(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
     evidence_ : (levels,) training groups of each value of `evidence_by`; None without it
     calibration_ : Calibrator
     n_train_ : rows that taught
+    later_rows_, later_score_ : (m,) places of the rows that judged, and the log-odds that provisional models, which
+        knew nothing of them, gave each; what a calibration that follows the service may begin with. Both are empty
+        where nothing could be judged, and not kept in files
 
     Notes
     -----
@@ -186,6 +189,9 @@ class RiskModel(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
         choice, short = self._choice(material)
         self.recipe_ = choice.recipe
         self.calibration_ = self._calibrated(choice, short=short)
+        judged = None if choice.material is None else choice.material.row
+        self.later_rows_ = np.empty(0, dtype=np.int64) if judged is None else np.flatnonzero(taught)[judged]
+        self.later_score_ = choice.score
         self.ensemble_, self.linear_ = fitted(
             material,
             choice.recipe,
@@ -202,7 +208,8 @@ class RiskModel(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
         place = {name: column for column, name in enumerate(columns.features)}
         chosen = None if self.linear_columns is None else tuple(place[n] for n in self.linear_columns if n in place)
         signs = {place[name]: int(sign) for name, sign in (self.monotone or {}).items()}
-        return Material(table, outcome, weight, timing, columns.tree_names, columns.categories, chosen, signs)
+        row = np.arange(len(outcome))
+        return Material(table, outcome, weight, timing, columns.tree_names, columns.categories, chosen, signs, row)
 
     def _settings(self, rows: int) -> TreeSettings:
         fewest = int(np.clip(rows / 25, 5, 60))

@@ -30,6 +30,7 @@ class Material:
     categories : places of the categories
     linear_columns : places of the features of the linear part; None for all
     monotone : place -> 1 or -1
+    row : (n,) places among the rows that the model was given; None where nobody asks
     """
 
     table: Table
@@ -40,6 +41,7 @@ class Material:
     categories: tuple[int, ...]
     linear_columns: tuple[int, ...] | None
     monotone: dict[int, int]
+    row: NDArray[np.int64] | None = None
 
     def __len__(self) -> int:
         return len(self.outcome)
@@ -52,6 +54,7 @@ class Material:
             outcome=self.outcome[chosen],
             weight=self.weight[chosen],
             timing=self.timing.rows(chosen),
+            row=None if self.row is None else self.row[chosen],
         )
 
     def some(self, most: int, seed: int) -> Material:

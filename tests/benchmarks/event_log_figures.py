@@ -24,7 +24,9 @@ class Judged:
 
 @dataclass(frozen=True)
 class Figures:
-    """Of one model on one task. `interval` is the 95 % case-bootstrap interval of the pooled AUC."""
+    """Of one model on one task. `auc_interval` is the 95 % case-bootstrap interval of the pooled AUC, `ece_by_chance`
+    the calibration error that risks without any would show.
+    """
 
     auc_pooled: float
     auc_weighted: float
@@ -33,6 +35,7 @@ class Figures:
     brier_base: float
     ece: float
     ece_equal_count: float
+    ece_by_chance: float
 
     def as_dict(self) -> dict[str, Any]:
         return asdict(self)
@@ -73,6 +76,16 @@ def ece(risk: Floats, outcome: Floats, *, equal_count: bool = False) -> float:
     return float(np.abs(gap).sum() / len(risk))
 
 
+def ece_by_chance(risk: Floats, case: Int64s, n: int = 40, seed: int = 1) -> float:
+    """The median calibration error of these risks if each were exactly true: with few cases it is far from 0.
+
+    Outcomes are drawn anew, one uniform number for each case: its rows share their fate.
+    """
+    _cases, place = np.unique(case, return_inverse=True)
+    rng, m = np.random.default_rng(seed), int(place.max()) + 1
+    return float(np.median([ece(risk, (rng.random(m)[place] < risk).astype(np.float64)) for _ in range(n)]))
+
+
 def draws(case: Int64s, n: int, seed: int = 1) -> list[Floats]:
     """Row weights of `n` draws of cases with replacement."""
     _cases, place = np.unique(case, return_inverse=True)
@@ -110,4 +123,5 @@ def figures(risk: Floats, rows: Judged, base: float, weights: list[Floats]) -> F
         brier_base=float(np.mean((base - rows.outcome) ** 2)),
         ece=ece(risk, rows.outcome),
         ece_equal_count=ece(risk, rows.outcome, equal_count=True),
+        ece_by_chance=ece_by_chance(risk, rows.case),
     )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 
@@ -9,25 +10,21 @@ import lightgbm
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
-from scipy.special import expit
 from sklearn.model_selection import GroupKFold
 
-from models.calibration import RollingCalibration
+from models.calibration import DelayedCalibration, choose_calibration
 from models.remaining_time import RemainingTime
+from models.remaining_time.rolling import History, refit_moments, rolling_distributions
 from models.risk_model import RiskModel
 
 Floats = NDArray[np.float64]
 Int64s = NDArray[np.int64]
 START: Final = "start_level"
 _DAY: Final = 86_400.0
-# The rolling calibration waits until nearly all labels of a landmark's age are known; those known sooner are of another
-# kind. Compared inside the training parts (twelve tasks, two cuts each; AUC, Brier, ECE) at shares known of
-# .75: .7729 .1187 .052; .9: .7729 .1186 .053; .95: .7725 .1187 .054; .99: .7727 .1185 .054; without it .7734 .1184
-# .055. At .75 the fines, of which those paid are known years before the others, lose .078 and .004 of AUC.
-_SETTLED: Final = 0.99
 _SHARES: Final[tuple[float | str, ...]] = ("auto", 0.5)
 _LEAVES: Final = (7, 31)
 _ROUNDS: Final = 600
+_FITS: Final = 4
 # What the plain baseline has not: how old a step is, the steps before the last, the office, the record.
 _NOT_PLAIN: Final = ("since_", "reached_", "load_", "step_", "steps_", "pace", "record", "start_", "elapsed_against")
 
@@ -62,54 +59,96 @@ class Rows:
     place: Int64s
 
 
+@dataclass(frozen=True)
+class Scores:
+    """Log-odds by one model, or by the mean of several.
+
+    Attributes
+    ----------
+    told : (n,) of the test rows
+    later : (m,) of training rows, by provisional models that knew nothing of them
+    rows : (m,) the places of these among the training rows
+    """
+
+    told: Floats
+    later: Floats
+    rows: Int64s
+
+    @classmethod
+    def of(cls, model: RiskModel, train: Rows, test: Rows, columns: pd.DataFrame, asked: pd.DataFrame) -> Scores:
+        """Fit a model to columns of the training rows, and ask it about the test rows."""
+        model.fit(columns, train.y, at=train.at, groups=train.case)
+        return cls(model.decision_function(asked), model.later_score_, model.later_rows_)
+
+    @classmethod
+    def mean(cls, parts: Sequence[Scores]) -> Scores:
+        """The mean of models that were judged by the same rows."""
+        told, later = (np.asarray(np.mean(of, axis=0)) for of in ([p.told for p in parts], [p.later for p in parts]))
+        return cls(told, later, parts[0].rows)
+
+
 def life_matrix(x: pd.DataFrame) -> pd.DataFrame:
     """What a case itself tells, without the office's load and pace, the record and the month."""
     return x[[c for c in x.columns if not c.startswith(_NOT_LIFE)]]
 
 
-def heed_score(train: Rows, test: Rows, seed: int) -> Floats:
+def life_scores(train: Rows, test: Rows, seed: int) -> list[Scores]:
+    """Two models of what the case itself tells, of which one is by half a straight line."""
+    columns, asked = life_matrix(train.x), life_matrix(test.x)
+    models = [RiskModel(linear_weight=share, random_state=seed) for share in _SHARES]
+    return [Scores.of(model, train, test, columns, asked) for model in models]
+
+
+def heed_score(train: Rows, test: Rows, seed: int, life: Sequence[Scores] | None = None) -> Scores:
     """Foretell in log-odds with the mean of three of heed's risk models, so that every reason still adds up.
 
-    One has all features, two what the case itself tells, of which one is by half a straight line. What the office does
-    helps some logs and drifts away from others; no one choice served all. Compared by temporal validation inside the
-    training parts (eight small and middle-sized tasks, two cuts each, scores before calibration): one model with all
-    features AUC .740, Brier .117; the mean of that and one with the case alone .745, .113; with trees with random
-    thresholds and a straight line on the case alone as two more parts, for which the third model stands here, .750,
-    .111.
-    Starting at the level was compared before (twelve tasks, two cuts each, bare trees): AUC .722, Brier .158, against
-    .728, .151 without.
+    One has all features, two what the case itself tells (`life_scores`; worked out here where they are not given). What
+    the office does helps some logs and drifts away from others; no one choice served all. Compared by temporal
+    validation inside the training parts (eight small and middle-sized tasks, two cuts each, scores before calibration):
+    one model with all features AUC .740, Brier .117; the mean of that and one with the case alone .745, .113; with
+    trees with random thresholds and a straight line on the case alone as two more parts, for which the third model
+    stands here, .750, .111. Starting at the level was compared before (twelve tasks, two cuts each, bare trees): AUC
+    .722, Brier .158, against .728, .151 without.
 
     The protocol teaches the labels of all training cases, whenever they became known; so a model is not told when
     they did, and its inner folds are taught in the same way as it is (told, they learn from quick cases and
     calibrate what learned from all: over five inner cuts of three tasks
     Brier .166 against .154, ECE .092 against .057).
     """
-    kept, asked = train.x.drop(columns=START, errors="ignore"), test.x.drop(columns=START, errors="ignore")
-    told = {"at": train.at, "groups": train.case}
-    scores = [RiskModel(random_state=seed).fit(kept, train.y, **told).decision_function(asked)]
-    kept, asked = life_matrix(kept), life_matrix(asked)
-    for number, share in enumerate(_SHARES, start=1):
-        model = RiskModel(linear_weight=share, random_state=seed + 100 * number)
-        scores.append(model.fit(kept, train.y, **told).decision_function(asked))
-    return np.asarray(np.mean(scores, axis=0), dtype=np.float64)
+    columns, asked = train.x.drop(columns=START, errors="ignore"), test.x.drop(columns=START, errors="ignore")
+    whole = Scores.of(RiskModel(random_state=seed), train, test, columns, asked)
+    return Scores.mean([whole, *(life_scores(train, test, seed) if life is None else life)])
 
 
-def heed_risk(train: Rows, test: Rows, seed: int) -> Floats:
-    """The score as a probability, without what was learned after the training part."""
-    return np.asarray(expit(heed_score(train, test, seed)), dtype=np.float64)
+def heed_risk(train: Rows, test: Rows, seed: int, life: Sequence[Scores] | None = None) -> Floats:
+    """Foretell with heed's risk as it was when the training part ended, calibrated by that part's later rows."""
+    score = heed_score(train, test, seed, life)
+    groups, at = train.case[score.rows], train.at[score.rows]
+    return choose_calibration(score.later, train.y[score.rows], at=at, groups=groups).probability(score.told)
 
 
-def heed_risk_rolling(train: Rows, test: Rows, seed: int) -> Floats:
-    """Foretell with heed's risk, its level and slope following what has settled before each landmark's day.
+def heed_risk_rolling(train: Rows, test: Rows, seed: int, life: Sequence[Scores] | None = None) -> Floats:
+    """Foretell with heed's risk, its level and slope following what was known before each landmark's day.
 
-    A score is one landmark's own; of the others' outcomes only those count that were known by then.
+    What it follows begins with the later rows of the training part, by models that knew nothing of them, and what was
+    known of those at the time. A score is one landmark's own; of the others' outcomes only those count that were known
+    by then, and of what was not known, that it was not.
     """
-    score = heed_score(train, test, seed)
-    wait = int(np.quantile(np.maximum(train.known_at - train.at, 0), _SETTLED))
-    rolling = RollingCalibration(settles_after=wait, design=len(train.y) / len(np.unique(train.case)))
-    return rolling.recalibrate(
-        score, test.at, known_score=score, known_outcome=test.y, known_at=test.known_at, known_asked_at=test.at
+    score = heed_score(train, test, seed, life)
+    delayed = DelayedCalibration.fit(train.y, at=train.at, known_at=train.known_at, groups=train.case)
+    told, outcome, at, known_at, case = (
+        np.concatenate(pair)
+        for pair in (
+            (score.later, score.told),
+            (train.y[score.rows], test.y),
+            (train.at[score.rows], test.at),
+            (train.known_at[score.rows], test.known_at),
+            (train.case[score.rows], test.case),
+        )
     )
+    # What became known after the last landmark can serve none.
+    outcome = np.where(known_at <= test.at.max(), outcome, np.nan)
+    return delayed.follow(told, outcome, at=at, known_at=known_at, groups=case).probability(score.told, test.at)
 
 
 def plain_matrix(x: pd.DataFrame) -> pd.DataFrame:
@@ -151,7 +190,34 @@ def _plain(train: Rows, test: Rows, y: Floats, seed: int, task: dict[str, Any]) 
 
 
 def heed_remaining(train: Rows, test: Rows, seed: int) -> Floats:
-    """Foretell with heed's remaining time: the median of its distribution, in seconds."""
-    model = RemainingTime(like="events", refit=True, random_state=seed)
+    """Foretell with heed's remaining time as it was when the training part ended: its median, in seconds."""
+    model = _remaining(seed)
     model.fit(train.x, train.y, at=train.at, known_at=train.known_at, groups=train.case)
     return np.asarray(model.predict(test.x), dtype=np.float64)
+
+
+def heed_remaining_rolling(train: Rows, test: Rows, seed: int) -> Floats:
+    """Foretell with heed's remaining time, fitted anew at moments that part the test rows into four.
+
+    Each fit has the training cases, as the protocol gives them, and of the test cases what was known strictly before
+    it: one still open then is only known to last longer.
+    """
+    moments = refit_moments(test.at, _FITS)
+    given = int(moments[0]) - 1
+    history = History(
+        pd.concat([train.x, test.x], ignore_index=True),
+        np.concatenate([train.y, test.y]),
+        np.concatenate([np.minimum(train.at, given), test.at]),
+        np.concatenate([np.minimum(train.known_at, given), test.known_at]),
+        np.concatenate([train.case, test.case]),
+        np.zeros(len(train.y) + len(test.y), dtype=bool),
+    )
+    asked = np.arange(len(train.y), len(history.y))
+    found = np.empty(len(history.y))
+    for rows, told in rolling_distributions(lambda: _remaining(seed), history, asked, moments):
+        found[rows] = told.median()
+    return found[asked]
+
+
+def _remaining(seed: int) -> RemainingTime:
+    return RemainingTime(like="events", levels=(0.5,), refit=True, random_state=seed)

@@ -8,11 +8,13 @@ import numpy as np
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from models.calibration import RollingCalibration, calibrator_from_dict, choose_calibration
+from models.calibration import DelayedCalibration, RollingCalibration, calibrator_from_dict, choose_calibration
+from models.calibration.delayed import Delays
 
 DAY = 86_400
 METHODS = ("auto", "identity", "cautious_platt", "platt", "beta", "isotonic", "venn_abers")
 LAWS = settings(max_examples=60, deadline=None)
+FEW = settings(max_examples=12, deadline=None)
 
 
 @st.composite
@@ -103,3 +105,49 @@ def test_rolling_keeps_the_order_of_a_moment_and_tells_each_landmark_alone(seed,
     assert ((told >= 0) & (told <= 1)).all()
     one = followed.probability(score[7:8], at[7:8])
     assert abs(one[0] - told[7]) < 1e-15
+
+
+@FEW
+@given(st.integers(0, 2**32 - 1), st.integers(1, 25), st.integers(1, 5))
+def test_delayed_never_looks_ahead(seed, n, every):
+    """What is asked or known at or after a landmark may change, come or go: what was told before stays, to the bit."""
+    rng = np.random.default_rng(seed)
+    asked = np.sort(rng.integers(0, 40 * DAY, n))
+    known_at = asked + rng.integers(0, 15 * DAY, n)
+    score, outcome, case = rng.normal(0, 2, n), rng.integers(0, 2, n).astype(float), rng.integers(0, n, n)
+    at, cut = rng.integers(0, 50 * DAY, 20), int(rng.integers(0, 50 * DAY))
+    before = at <= cut
+    delays = Delays.learn(np.array([1.0, 1, 0, 0]), np.array([9, 14, 1, 6]) * DAY)
+    settings = DelayedCalibration(delays, design=2.0, every=every)
+
+    def told(keep, values, moments, scores):
+        followed = settings.follow(
+            scores[keep], values[keep], at=asked[keep], known_at=moments[keep], groups=case[keep]
+        )
+        return followed.probability(np.linspace(-3, 3, 20), at)[before]
+
+    everything = np.ones(n, dtype=bool)
+    first = told(everything, outcome, known_at, score)
+    later = known_at >= cut
+    other = np.where(later, 1 - outcome, outcome)
+    moved = np.where(later, known_at + rng.integers(0, 9 * DAY, n), known_at)
+    assert (told(everything, other, moved, score) == first).all()
+    assert (told(everything, np.where(later, np.nan, outcome), known_at, score) == first).all()
+    unasked = asked >= cut
+    assert (told(everything, outcome, known_at, np.where(unasked, rng.normal(0, 5, n), score)) == first).all()
+    assert (told(~unasked, outcome, known_at, score) == first).all()
+
+
+@FEW
+@given(st.integers(0, 2**32 - 1), st.integers(1, 25))
+def test_delayed_keeps_the_order_of_a_moment(seed, n):
+    """At one moment a higher score is never a lower risk."""
+    rng = np.random.default_rng(seed)
+    asked, outcome = rng.integers(0, 100 * DAY, n), rng.integers(0, 2, n).astype(float)
+    known_at = asked + rng.integers(0, 30 * DAY, n)
+    followed = DelayedCalibration.fit(outcome, at=asked, known_at=known_at).follow(
+        rng.normal(0, 3, n), outcome, at=asked, known_at=known_at
+    )
+    told = followed.probability(np.linspace(-9, 9, 40), np.full(40, int(rng.integers(0, 140 * DAY))))
+    assert (np.diff(told) >= 0).all()
+    assert ((told >= 0) & (told <= 1)).all()

@@ -14,8 +14,17 @@ from sklearn.metrics import roc_auc_score
 
 from data.errors import NotEnoughDataError
 from features.steps import StepLog
-from tests.benchmarks.event_log_figures import Judged, auc, auc_weighted, draws, ece, figures, paired
-from tests.benchmarks.event_log_models import START, Rows, heed_risk, heed_risk_rolling, heed_score, life_matrix
+from tests.benchmarks.event_log_figures import Judged, auc, auc_weighted, draws, ece, ece_by_chance, figures, paired
+from tests.benchmarks.event_log_models import (
+    START,
+    Rows,
+    heed_remaining_rolling,
+    heed_risk,
+    heed_risk_rolling,
+    heed_score,
+    life_matrix,
+    life_scores,
+)
 from tests.benchmarks.event_log_protocol import median_dummy, remaining_split, risk_split
 from tests.benchmarks.event_logs import line, main, path_of, summary
 
@@ -106,6 +115,15 @@ def test_ece_by_hand() -> None:
     assert ece(np.full(30, 0.5), np.tile([0.0, 1.0], 15), equal_count=True) == pytest.approx(0.0)
 
 
+def test_calibration_error_by_chance() -> None:
+    """Of sure risks there is none; of a coin for each of two cases half is usual, whatever the number of their rows."""
+    case = np.repeat([3, 8], 50)
+    assert ece_by_chance(np.repeat([0.0, 1.0], 50), case) == 0
+    assert ece_by_chance(np.full(100, 0.5), case, n=41) in (0.0, 0.5)
+    many = np.arange(4000)
+    assert ece_by_chance(np.full(4000, 0.5), many) < 0.02
+
+
 def test_bootstrap_draws_whole_cases() -> None:
     """All rows of a case have the same weight, and as many cases are drawn as there are."""
     case = np.array([4, 4, 4, 7, 9, 9])
@@ -192,13 +210,16 @@ def test_what_the_case_tells_has_nothing_of_the_office() -> None:
 def test_the_score_of_a_row_depends_on_no_other_and_not_on_the_level() -> None:
     """A test row beside others that are changed, and with another level, is told the same bits."""
     train, test = _rows(1, 150), _rows(2, 40)
-    told = heed_score(train, test, 1)
+    score = heed_score(train, test, 1)
+    told = score.told
     changed = test.x.assign(**{START: 99.0})
     changed.loc[20:, "own"] = 0.0
-    again = heed_score(train, replace(test, x=changed), 1)
+    again = heed_score(train, replace(test, x=changed), 1, life_scores(train, replace(test, x=changed), 1)).told
     assert np.array_equal(again[:20], told[:20])
     assert auc(told, test.y) > 0.7
+    # Too few cases to choose a curve by: the risk is the score's own.
     assert np.array_equal(heed_risk(train, test, 1), expit(told))
+    assert len(score.later) == len(score.rows)
 
 
 def test_a_rolling_risk_knows_nothing_that_became_known_later() -> None:
@@ -209,6 +230,27 @@ def test_a_rolling_risk_knows_nothing_that_became_known_later() -> None:
     turned = np.where(test.known_at >= moment, 1 - test.y, test.y)
     again = heed_risk_rolling(train, replace(test, y=turned), 1)
     assert np.array_equal(again[test.at <= moment], told[test.at <= moment])
+    assert not np.array_equal(again, told)
+
+
+def test_a_rolling_remaining_time_knows_nothing_that_became_known_later() -> None:
+    """Making open cases last longer changes no bit of what was told before they were known to end."""
+    train, test = _rows(1, 150), _rows(2, 60)
+    train, test = (
+        replace(r, x=r.x.assign(events=1.0), y=86_400.0 * (2 + 3 * r.y), known_at=r.at + 5 * 86_400)
+        for r in (train, test)
+    )
+    test = replace(test, at=test.at + 150 * 86_400, known_at=test.known_at + 150 * 86_400, case=test.case + 150)
+    told = heed_remaining_rolling(train, test, 1)
+    moment = int(test.at[40])
+    later = test.known_at >= moment
+    longer = replace(
+        test,
+        y=np.where(later, test.y + 9e6, test.y),
+        known_at=np.where(later, test.known_at + 9_000_000, test.known_at),
+    )
+    again = heed_remaining_rolling(train, longer, 1)
+    assert np.array_equal(again[:41], told[:41])
     assert not np.array_equal(again, told)
 
 
