@@ -44,6 +44,8 @@ LITTLE_BYTES: Final = 1 << 30
 TOO_LITTLE_BYTES: Final = 64 << 20
 # Clocks of machines that keep time differ by less.
 CLOCK_SECONDS: Final = 5
+# A write of the service takes milliseconds. A store of one file that is held for longer is being imported into.
+HELD_SECONDS: Final = 0.5
 # Checking the hashes of a model means reading all of it.
 MODEL_SECONDS: Final = 60.0
 
@@ -160,30 +162,31 @@ def _audit_can_be_written(store: Store) -> Check:
     """
     file = file_of(store.engine.url)
     if file is not None:
-        writable = os.access(file.absolute().parent, os.W_OK) and takes_a_commit(file)
+        tried = tried_commit(file) if os.access(file.absolute().parent, os.W_OK) else "refused"
+        if tried == "held":
+            return Check(name="audit", status="warn", detail=_HELD)
+        writable = tried == "taken"
     else:
         with store.reading() as connection:
             writable = _may_insert(connection)
     return passed("audit") if writable else Check(name="audit", status="fail", detail=_NOT_WRITABLE)
 
 
-def takes_a_commit(file: Path) -> bool:
-    """Whether an SQLite file takes a commit that changes nothing. It waits for nobody: where another writes just now,
-    somebody can.
-    """
-    connection = sqlite3.connect(file, timeout=0, isolation_level=None)
+def tried_commit(file: Path) -> Literal["taken", "held", "refused"]:
+    """What becomes of an empty commit to an SQLite file; held: another writes for longer than this waits."""
+    connection = sqlite3.connect(file, timeout=HELD_SECONDS, isolation_level=None)
     try:
         connection.execute("BEGIN IMMEDIATE")
         version = connection.execute("PRAGMA user_version").fetchone()[0]
         connection.execute(f"PRAGMA user_version = {int(version)}")  # writes its page, whatever stood there
         connection.execute("COMMIT")
     except sqlite3.OperationalError as error:
-        return error.sqlite_errorcode in (sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED)
+        return "held" if error.sqlite_errorcode in (sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED) else "refused"
     except sqlite3.DatabaseError:
-        return False
+        return "refused"
     finally:
         connection.close()
-    return True
+    return "taken"
 
 
 def _may_insert(connection: Connection) -> bool:
@@ -267,6 +270,10 @@ _STOPPING: Final = marked("The service is about to stop.")
 _SLOW: Final = marked("The store has not answered for two seconds.")
 _UNFORESEEN: Final = marked("Something unforeseen came up while this was looked at.")
 _NOT_WRITABLE: Final = marked("The audit trail cannot be written to, so no case can be read. Check who may write.")
+_HELD: Final = marked(
+    "Another command has been writing to the store for a while. Until it is done, writes and readings of cases wait "
+    "for it, and are told after ten seconds to come again. With long imports use PostgreSQL."
+)
 _NO_SCORING: Final = marked("The store holds no scored cases yet. Run `heed score`.")
 _OLD: Final = marked("The scoring is more than 36 hours old. Check the worker, or run `heed score`.")
 _NO_MODEL: Final = marked("No model is in use. Run `heed train`.")

@@ -19,7 +19,7 @@ from models.registry import Registry
 from service import readiness
 from service.online.holder import Refused
 from service.online.holder import Status as Loaded
-from service.readiness import Check, Probe, passed, takes_a_commit
+from service.readiness import Check, Probe, passed, tried_commit
 from tests.support.exports import fresh_schema
 from tests.support.service_client import client_of, shared_client
 from tests.support.service_store import fill, small_store
@@ -132,10 +132,13 @@ def test_a_trail_that_cannot_be_written_is_not_ready(store, monkeypatch):
 
 
 def test_a_writer_at_work_does_not_hold_it_up(store):
-    """An import writes for minutes, and reading goes on."""
+    """An import writes for minutes, and figures go on; that cases wait for it is told."""
     with Store.open(str(store)) as other, other.writing() as connection:
         append(connection, [Act("local", "admin", "import")])
-        assert _bad(_looked(store, 200)) == {"model": "warn"}
+        checks = _looked(store, 200)
+        assert _bad(checks) == {"audit": "warn", "model": "warn"}
+        assert "Another command has been writing" in checks["audit"]["detail"]
+    assert _bad(_looked(store, 200)) == {"model": "warn"}
 
 
 @pytest.mark.parametrize(
@@ -275,15 +278,15 @@ def test_a_champion_that_could_not_be_loaded_is_a_warning():
 def test_a_file_that_cannot_grow_is_found(tmp_path):
     """As on a full disk; and a file that another is writing to is no such file."""
     store = small_store(tmp_path)
-    assert takes_a_commit(store)
+    assert tried_commit(store) == "taken"
     other = sqlite3.connect(store, isolation_level=None)
     other.execute("BEGIN IMMEDIATE")
-    assert takes_a_commit(store)
+    assert tried_commit(store) == "held"
     other.close()
     before = resource.getrlimit(resource.RLIMIT_FSIZE)
     try:
         resource.setrlimit(resource.RLIMIT_FSIZE, (4_096, before[1]))
-        assert not takes_a_commit(store)
+        assert tried_commit(store) == "refused"
     finally:
         resource.setrlimit(resource.RLIMIT_FSIZE, before)
-    assert takes_a_commit(store)
+    assert tried_commit(store) == "taken"
