@@ -8,6 +8,7 @@ censored.
 from __future__ import annotations
 
 import json
+from collections.abc import Collection
 
 import numpy as np
 import pandas as pd
@@ -23,7 +24,13 @@ from data.store_tables import frame_of
 Seconds = NDArray[np.int64]
 
 
-def observed_until(store: Store, *, recorded_by: int | None = None, last_import: int | None = None) -> pd.Series:
+def observed_until(
+    store: Store,
+    *,
+    recorded_by: int | None = None,
+    last_import: int | None = None,
+    cases: Collection[str] | None = None,
+) -> pd.Series:
     """When each case was last looked at.
 
     Parameters
@@ -33,6 +40,8 @@ def observed_until(store: Store, *, recorded_by: int | None = None, last_import:
         Leave out later looks, and cases that only they showed; None: none are later.
     last_import : int
         Leave out what later imports brought; None: none are later.
+    cases : collection of case ids
+        Only these; None: all.
 
     Returns
     -------
@@ -46,6 +55,8 @@ def observed_until(store: Store, *, recorded_by: int | None = None, last_import:
         chosen = chosen & (event.recorded_at <= recorded_by)
     if last_import is not None:
         chosen = chosen & (event.import_id <= last_import)
+    if cases is not None:
+        chosen = chosen & event.case_id.in_(cases)
     with store.reading() as connection:
         openings = select(event.case_id, event.source, event.at).where(chosen, event.kind == EventKind.OPENED.value)
         opened = frame_of(connection, openings).drop_duplicates("case_id")

@@ -24,6 +24,7 @@ from service.dashboard import (
     life_chart,
     mark_form,
     models_page,
+    overrides_page,
     pages,
     review_form,
     sign_in,
@@ -45,6 +46,7 @@ from service.routers import (
     metrics,
     models,
     offices,
+    overrides,
     signals,
     views,
     what_if,
@@ -188,7 +190,7 @@ def create_app(settings: Settings | None = None) -> FastAPI:
     online.install(app, settings)
     for module in (case_file, cases, case_marks, views, areas, offices, signals, events, models, health, jobs, metrics):
         app.include_router(module.router)
-    for module in (what_if, boundary, board):
+    for module in (what_if, boundary, board, overrides):
         app.include_router(module.router)
     pages.install(app)
     for page in (cases_page, mark_form, view_form):
@@ -196,6 +198,8 @@ def create_app(settings: Settings | None = None) -> FastAPI:
     app.include_router(review_form.router)
     app.include_router(areas_page.router)
     app.include_router(board_page.router)
+    # Before the page of a version, which takes any name.
+    app.include_router(overrides_page.router)
     app.include_router(models_page.router)
     for page in (what_if_page, boundary_page):
         app.include_router(page.router)

@@ -82,9 +82,9 @@ def drift_rows(
 
 def _told_rows(store: Store, models: FailureModels, version: str, known: Known) -> Iterator[tuple[object, ...]]:
     earlier = _earlier(store, version, known.as_of)
-    matured = _matured(earlier, known, models.outcomes)
+    mature = matured(earlier, known.events, known.as_of, known.observed_until, models.outcomes)
     for outcome in models.outcomes:
-        own = matured[matured["outcome"] == outcome]
+        own = mature[mature["outcome"] == outcome]
         cases = pd.factorize(own["case_id"])[0].astype(np.int64)
         found = told_against_came(own["probability"].to_numpy(np.float64), own["came"].to_numpy(np.float64), cases)
         yield outcome, TOLD, found.cases, found.came, found.lower, found.upper, found.told
@@ -106,22 +106,33 @@ def _earlier(store: Store, version: str, before: int) -> pd.DataFrame:
         return frame_of(connection, query)
 
 
-def _matured(earlier: pd.DataFrame, known: Known, outcomes: Iterable[str]) -> pd.DataFrame:
-    """Those whose outcome was mature before the moment, with what `came`: 1 failed, 0 not.
+def matured(
+    earlier: pd.DataFrame, events: pd.DataFrame, moment: int, observed_until: pd.Series, outcomes: Iterable[str]
+) -> pd.DataFrame:
+    """Those of some risks whose outcome was mature before a moment, with what `came`: 1 failed, 0 not.
 
     A case that was overdue already was no risk of being late: at its moment that outcome was not possible.
+
+    Parameters
+    ----------
+    earlier : DataFrame with `case_id`, `outcome`, `as_of` (int64 seconds in UTC) and whatever comes along
+    events : what was known before the moment of the cases among them, or of more
+    moment : int64 seconds in UTC
+    observed_until : how far each case was followed, int64 seconds in UTC by `case_id`
+    outcomes : names, with their horizon
     """
+    outcomes = list(outcomes)
     parts = [pd.DataFrame(columns=[*earlier.columns, "came"])]
     names = [name for name in LANDMARK_OUTCOMES if any(one.startswith(name) for one in outcomes)]
     for as_of, told in earlier.groupby("as_of"):
-        marks = landmarks_now(known.events, int(str(as_of)))
+        marks = landmarks_now(events, int(str(as_of)))
         marks = marks[marks["case_id"].isin(told["case_id"])].reset_index(drop=True)
         if marks.empty or not names:
             continue
-        found = outcomes_at(known.events, marks, as_of=known.as_of, observed_until=known.observed_until, names=names)
+        found = outcomes_at(events, marks, as_of=moment, observed_until=observed_until, names=names)
         for column in set(outcomes) & set(found):
             one = found[column]
-            came = np.where(one.known_before(known.as_of) & one.eligible, one.value, np.nan)
+            came = np.where(one.known_before(moment) & one.eligible, one.value, np.nan)
             labels = pd.Series(came, index=marks["case_id"].to_numpy())
             own = told[told["outcome"] == column]
             parts.append(own.assign(came=own["case_id"].map(labels)).dropna(subset=["came"]))

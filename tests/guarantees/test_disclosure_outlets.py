@@ -42,6 +42,7 @@ from tests.support.service_store import small_store
 PUBLISHED = "service.published.publish"
 SLICES = "service._disclosed_slices.disclose_slices, after models.validation.slices"
 CHECKED = "service.check_report.told.disclosed"
+OVERRIDDEN = "service.overrides: counts of the whole city through service.disclosure.disclose, then to the nearest five"
 BOARD = "service.board_counts.board_of, when it was counted"
 CASES = "single cases, for the scope cases:read"
 WHOLE = "counts of the whole store, no area or office among them"
@@ -75,6 +76,7 @@ ADDRESSES = {
     "GET /v1/board.csv": BOARD,
     "GET /v1/board/schema.json": NONE,
     "GET /v1/offices": PUBLISHED,
+    "GET /v1/overrides": OVERRIDDEN,
     "GET /v1/signals": PUBLISHED,
     "GET /v1/signals/{signal_id}": PUBLISHED,
     "PATCH /v1/signals/{signal_id}": PUBLISHED,
@@ -87,6 +89,7 @@ ADDRESSES = {
     "POST /v1/jobs/{job_id}/cancel": WHOLE,
     "GET /boundary": NONE,
     "GET /v1/boundary": NONE,
+    "GET /static/areas-labels.css": NONE,
     "GET /static/charts.js": NONE,
     "GET /charts/models/{version}/{outcome}/{kind}.svg": WHOLE,
     "GET /cases/{case_id}/what-if": CASES,
@@ -110,6 +113,8 @@ COMMANDS = {
     "backtest": SLICES,
     "backup": NONE,
     "backup verify": NONE,
+    "board show": NONE,
+    "board withdraw": NONE,
     "boundary check": NONE,
     "check": CHECKED,
     "clock case": CASES,
