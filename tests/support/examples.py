@@ -14,6 +14,8 @@ from hypothesis import is_hypothesis_test, settings
 
 # Fewer than so many are never tried.
 FEWEST = 4
+# Where Hypothesis keeps the settings of a test; its own plugin for pytest changes them there.
+_SETTINGS = "_hypothesis_internal_use_settings"
 
 
 def scaled(named: int, *, thorough: bool) -> int:
@@ -30,5 +32,7 @@ def scale(items: Iterable[Any], *, thorough: bool | None = None) -> None:
     """
     whole = bool(os.environ.get("HEED_THOROUGH")) if thorough is None else thorough
     for test in {id(test): test for item in items if is_hypothesis_test(test := getattr(item, "obj", None))}.values():
-        own = test._hypothesis_internal_use_settings
-        test._hypothesis_internal_use_settings = settings(own, max_examples=scaled(own.max_examples, thorough=whole))
+        # A state machine keeps its settings in its class, and is left as it is.
+        own = getattr(test, _SETTINGS, None)
+        if own is not None:
+            setattr(test, _SETTINGS, settings(own, max_examples=scaled(own.max_examples, thorough=whole)))

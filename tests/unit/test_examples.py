@@ -8,6 +8,7 @@ from types import SimpleNamespace
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from hypothesis.stateful import RuleBasedStateMachine, rule
 
 from tests.support.examples import scale, scaled
 
@@ -32,6 +33,17 @@ def test_a_test_tries_so_many(thorough, tried):
     scale([SimpleNamespace(obj=some), SimpleNamespace(obj=some), SimpleNamespace(obj=len)], thorough=thorough)
     some()
     assert len(seen) == tried
+
+
+def test_a_state_machine_is_left_as_it_is():
+    """Its settings are of its class, and its examples are long stories."""
+
+    class Machine(RuleBasedStateMachine):
+        @rule()
+        def step(self) -> None:
+            """Nothing."""
+
+    scale([SimpleNamespace(obj=Machine.TestCase("runTest").runTest)])
 
 
 @settings(max_examples=12)
