@@ -25,7 +25,8 @@ def reliability_beside(
 
     Parameters
     ----------
-    frame : DataFrame, a row per bin and model: `series`, `predicted`, `observed`, `low`, `high` (null: no interval)
+    frame : DataFrame, a row per bin and model: `series`, `predicted`, `observed`, `low`, `high` (null: no interval);
+        perhaps `told`, what a live chart says of the point under the pointer
     series : names of the models in their order, as in `series`
     predicted, observed : words of the axes
     """
@@ -41,9 +42,12 @@ def reliability_beside(
     ideal = line.mark_line(color=QUIET, strokeDash=[4, 4], strokeWidth=1).encode(x=x, y=y)
     base = alt.Chart(frame)
     colour, dash, shape = _told_apart(series)
-    spread = base.mark_rule(strokeWidth=2, opacity=0.6).encode(x=x, y=alt.Y("low:Q"), y2="high:Q", color=colour)
+    # Fainter than this they have not 3 to 1 against a light page.
+    spread = base.mark_rule(strokeWidth=2, opacity=0.75).encode(x=x, y=alt.Y("low:Q"), y2="high:Q", color=colour)
     curve = base.mark_line(strokeWidth=1.5).encode(x=x, y=y, color=colour, strokeDash=dash)
-    dots = base.mark_point(filled=True, size=55, opacity=1).encode(x=x, y=y, color=colour, shape=shape)
+    dots = base.mark_point(filled=True, size=55, opacity=1).encode(
+        x=x, y=y, color=colour, shape=shape, **_under_a_pointer(frame)
+    )
     chart: alt.Chart = finished(ideal + spread + curve + dots, width=WIDTH, height=HEIGHT)
     return chart
 
@@ -60,7 +64,7 @@ def capacity_beside(
 
     Parameters
     ----------
-    frame : DataFrame, a row per share and model: `series`, `share`, `recall`
+    frame : DataFrame, a row per share and model: `series`, `share`, `recall`; perhaps `told`, as above
     series : names of the models in their order, as in `series`
     share, found, chance : words
     """
@@ -76,9 +80,16 @@ def capacity_beside(
     colour, dash, shape = _told_apart(series)
     base = alt.Chart(frame)
     lines = base.mark_line(strokeWidth=2).encode(x=x, y=y, color=colour, strokeDash=dash)
-    dots = base.mark_point(filled=True, size=40, opacity=1).encode(x=x, y=y, color=colour, shape=shape)
+    dots = base.mark_point(filled=True, size=40, opacity=1).encode(
+        x=x, y=y, color=colour, shape=shape, **_under_a_pointer(frame)
+    )
     chart: alt.Chart = finished(guess + text + lines + dots, width=WIDTH, height=HEIGHT)
     return chart
+
+
+def _under_a_pointer(frame: pd.DataFrame) -> dict[str, str]:
+    """What a live chart says of a point, where the frame has it in a column `told`."""
+    return {"tooltip": "told:N"} if "told" in frame else {}
 
 
 def _told_apart(series: list[str]) -> tuple[Any, Any, Any]:

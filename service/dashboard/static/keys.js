@@ -56,6 +56,7 @@
 
   // Back from a mark: where the reader was.
   const back = location.hash.startsWith("#c-") ? document.getElementById(location.hash.slice(1)) : null;
-  // After the browser went to the row by itself: that takes the focus away.
-  if (back) addEventListener("load", () => setTimeout(() => link(back).focus()));
+  // After the browser went to the row by itself: that takes the focus away. Whoever went on meanwhile is left alone.
+  const nowhere = () => document.activeElement === document.body;
+  if (back) addEventListener("load", () => setTimeout(() => nowhere() && link(back).focus()));
 })();
