@@ -92,9 +92,9 @@ class _Identify(SecurityBase):
         if identity is None:
             identity = await request.app.state.gate.identity(request)
         request.state.identity = identity
-        scopes = [Scope(scope) for scope in needed.scopes]
-        if not identity.scopes.issuperset(scopes):
-            raise not_allowed(scopes)
+        # A scope is its name, so what is needed need not be made scopes of to be looked for.
+        if not identity.scopes.issuperset(needed.scopes):
+            raise not_allowed([Scope(scope) for scope in needed.scopes])
         return identity
 
 

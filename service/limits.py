@@ -14,10 +14,11 @@ import math
 import secrets
 import time
 from collections import OrderedDict
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Generator, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
-from typing import Final, NamedTuple
+from types import CoroutineType, coroutine
+from typing import Any, Final, NamedTuple
 
 import anyio.to_thread
 from starlette.exceptions import HTTPException
@@ -244,6 +245,22 @@ class _Asked:
         return asked
 
 
+@coroutine
+def _resumed(begun: CoroutineType[Any, Any, Message], waited_for: Any) -> Generator[Any, Any, Message]:
+    """A coroutine that was begun by hand, gone on with from what it waits for."""
+    try:
+        while True:
+            try:
+                came = yield waited_for
+            except BaseException as error:  # cancelled, for one: it is for the coroutine to end by it
+                waited_for = begun.throw(error)
+            else:
+                waited_for = begun.send(came)
+    except StopIteration as end:
+        message: Message = end.value
+        return message
+
+
 class _Body:
     """The body of one request as the routes get it: bounded in size and time, and JSON only in one piece."""
 
@@ -285,10 +302,19 @@ class _Body:
 
     async def _next(self) -> Message:
         patience = min(PART_SECONDS, self._ends - time.monotonic())
+        receiving = self._receive()
+        if patience > 0 and isinstance(receiving, CoroutineType):
+            # Nearly always the part is there, and a timer would take longer than all else that is done with it.
+            try:
+                waited_for = receiving.send(None)
+            except StopIteration as there:
+                message: Message = there.value
+                return message
+            receiving = _resumed(receiving, waited_for)
         try:
-            # Not `wait_for`, which makes a task of it: nearly always the part is there.
+            # Not `wait_for`, which makes a task of it.
             async with asyncio.timeout(max(patience, 0)):
-                return await self._receive()
+                return await receiving
         except TimeoutError:
             raise self._error("time", 408, _CLOSE) from None
 

@@ -107,6 +107,11 @@ def _encode(told: EventDict, **_options: Any) -> str:
     return _ENCODER.encode(told)
 
 
+def writes_requests(level: int) -> bool:
+    """Whether the line of a request of this level is written at all."""
+    return _Handler.current is not None and _requests.isEnabledFor(level)
+
+
 def write_request(level: int, told: Mapping[str, Any]) -> None:
     """Write the line of a request, where `configure` has said to what; no other line is written as often.
 

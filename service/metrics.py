@@ -11,21 +11,29 @@ store would be told once by each process, and gauges of dead processes would sta
 from __future__ import annotations
 
 import time
+from bisect import bisect_left
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
+from itertools import accumulate
 from typing import Final
 
 from prometheus_client import (
     CollectorRegistry,
     Counter,
     Gauge,
-    Histogram,
     ProcessCollector,
     disable_created_metrics,
     generate_latest,
 )
-from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, InfoMetricFamily, Metric
+from prometheus_client.core import (
+    CounterMetricFamily,
+    GaugeMetricFamily,
+    HistogramMetricFamily,
+    InfoMetricFamily,
+    Metric,
+)
 from prometheus_client.registry import Collector
+from prometheus_client.utils import floatToGoString
 from sqlalchemy import func, select
 
 from data import tables
@@ -46,19 +54,8 @@ class Metrics:
         disable_created_metrics()  # type: ignore[no-untyped-call]  # the library has no type for it
         self.registry = CollectorRegistry()
         ProcessCollector(registry=self.registry)
-        self._requests = Counter(
-            "heed_requests",
-            "Requests answered.",
-            ["route", "method", "status"],
-            registry=self.registry,
-        )
-        self._seconds = Histogram(
-            "heed_request_seconds",
-            "Time from the first byte of a request in the app to the last of its answer.",
-            ["route"],
-            buckets=_SECONDS,
-            registry=self.registry,
-        )
+        self._answered = _Answered()
+        self.registry.register(self._answered)
         # Counted on the event loop alone, so without a lock.
         self.in_progress = 0
         self.watch("heed_requests_in_progress", "Requests being answered.", lambda: self.in_progress)
@@ -73,24 +70,10 @@ class Metrics:
         )
         for limit in ("address", "head", "body", "rate", "time"):
             self._refused.labels(limit)
-        # Looking a child up by its labels takes longer than counting with it.
-        self._children: dict[tuple[str, str, int], tuple[Counter, Histogram]] = {}
 
     def answered(self, route: str, method: str, status: int, seconds: float) -> None:
         """Count a request; `route` is a template, `status` 0 for an asker who went away before the answer."""
-        key = (route, method, status // 100)
-        children = self._children.get(key)
-        if children is None:
-            shown = method if method in METHODS else "other"
-            status_class = f"{status // 100}xx" if status else "none"
-            counter = self._requests.labels(route, shown, status_class)
-            # Methods are without end, and what is kept is not.
-            children = (counter, self._seconds.labels(route))
-            if method in METHODS:
-                self._children[key] = children
-        counter, histogram = children
-        counter.inc()
-        histogram.observe(seconds)
+        self._answered.count(route, method if method in METHODS else "other", status // 100, seconds)
 
     def problem(self, kind: str) -> None:
         """Count a problem; `kind` is the last part of its type."""
@@ -107,6 +90,54 @@ class Metrics:
     def text(self) -> bytes:
         """Everything, in the text format of Prometheus."""
         return generate_latest(self.registry)
+
+
+class _Answered(Collector):
+    """Requests and how long they took, counted on the event loop alone, so without the locks of the library's own
+    counters: they would take as long as all else that is noticed of a request. A scrape reads while the loop counts,
+    and may see a request in one figure that it does not see in the other yet.
+    """
+
+    def __init__(self) -> None:
+        self._requests: dict[tuple[str, str, int], int] = {}
+        # Of each route: how many took up to each of the bounds, or longer than all, and seconds in all.
+        self._seconds: dict[str, tuple[list[int], list[float]]] = {}
+
+    def count(self, route: str, method: str, status_class: int, seconds: float) -> None:
+        """Count one; `status_class` is the first digit of the status."""
+        key = (route, method, status_class)
+        self._requests[key] = self._requests.get(key, 0) + 1
+        known = self._seconds.get(route)
+        if known is None:
+            known = self._seconds[route] = ([0] * (len(_SECONDS) + 1), [0.0])
+        within, total = known
+        within[bisect_left(_SECONDS, seconds)] += 1
+        total[0] += seconds
+
+    def describe(self) -> Iterable[Metric]:
+        """The two figures, without what was counted."""
+        return self._families()
+
+    def collect(self) -> Iterable[Metric]:
+        """What was counted until now."""
+        requests, histogram = self._families()
+        for (route, method, status), number in list(self._requests.items()):
+            requests.add_metric([route, method, f"{status}xx" if status else "none"], number)
+        for route, (within, total) in list(self._seconds.items()):
+            upto = zip((*map(floatToGoString, _SECONDS), "+Inf"), accumulate(within), strict=True)
+            histogram.add_metric([route], list(upto), total[0])
+        return requests, histogram
+
+    @staticmethod
+    def _families() -> tuple[CounterMetricFamily, HistogramMetricFamily]:
+        return (
+            CounterMetricFamily("heed_requests", "Requests answered.", labels=["route", "method", "status"]),
+            HistogramMetricFamily(
+                "heed_request_seconds",
+                "Time from the first byte of a request in the app to the last of its answer.",
+                labels=["route"],
+            ),
+        )
 
 
 @dataclass(frozen=True, slots=True)

@@ -13,7 +13,7 @@ from typing import Final
 
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from service.logs import bound_request, request_id, write_request
+from service.logs import bound_request, request_id, write_request, writes_requests
 from service.metrics import METHODS, Metrics
 
 NO_ROUTE: Final = "none"
@@ -64,6 +64,8 @@ class Observe:
             self._metrics.problem(problem[0].rpartition(":")[2])
         # What asks every few seconds whether all is well would hide the rest.
         level = logging.DEBUG if seen.status < 400 and route.startswith(_QUIET) else logging.INFO
+        if not writes_requests(level):
+            return
         told = {
             "method": method if method in METHODS else "other",
             "route": route,

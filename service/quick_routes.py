@@ -209,9 +209,11 @@ async def _body(request: Request) -> bytes:
 
 def _words(request: Request) -> Words:
     """As `service.problems.request_words`, of a request without a query."""
-    return _chosen(request.headers.get("accept-language"), request.app.state.settings.language)
+    headers = request.scope["headers"]
+    accepted = next((value for name, value in headers if name == b"accept-language"), None)
+    return _chosen(accepted, request.scope["app"].state.settings.language)
 
 
 @lru_cache(maxsize=256)
-def _chosen(accepted: str | None, default: Language) -> Words:
-    return words_of(choose_language({}, accepted, default))
+def _chosen(accepted: bytes | None, default: Language) -> Words:
+    return words_of(choose_language({}, None if accepted is None else accepted.decode("latin-1"), default))

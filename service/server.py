@@ -109,7 +109,12 @@ class _Together:
             self._head = data
             self._loop.call_soon(self._flush)
             return
-        self._transport.write(data)
+        if data:
+            self._transport.write(data)
+
+    def is_closing(self) -> bool:
+        """Asked with every answer, so without a search for it."""
+        return self._transport.is_closing()
 
     def close(self) -> None:
         """Send what was kept, and close."""

@@ -92,7 +92,8 @@ def refuse_cross_site(request: Request, settings: Settings, *, programs: bool = 
     """
     if request.method in _SAFE_METHODS:
         return
-    site, origin = request.headers.get("sec-fetch-site"), request.headers.get("origin")
+    # Not by `request.headers`: every write asks, and most have neither.
+    site, origin = (_header(request, name) for name in (b"sec-fetch-site", b"origin"))
     if site is not None:
         ours = site.lower() == "same-origin"
     elif origin is not None:
@@ -101,6 +102,14 @@ def refuse_cross_site(request: Request, settings: Settings, *, programs: bool = 
         ours = programs
     if not ours:
         raise ForbiddenError(_CROSS_SITE)
+
+
+def _header(request: Request, name: bytes) -> str | None:
+    """The first header of a name, as `request.headers.get` has it."""
+    for known, value in request.scope["headers"]:
+        if known == name:
+            return str(value.decode("latin-1"))
+    return None
 
 
 def _is_own(origin: str, request: Request, settings: Settings) -> bool:

@@ -173,14 +173,25 @@ def _scored(
             cases, as_of, outcomes, reasons=asked.reasons, remaining=asked.remaining_time, stopped=stopped
         )
     zone = scorer.saved.about.time_zone
-    head = {
-        "as_of": _on_clock(as_of, zone),
-        "city_known_until": _on_clock(scorer.as_of, zone),
-        "model_version": scorer.version,
-    }
     if stopped is None:
-        return b'%s,"cases":[%s]}' % (to_json(head)[:-1], b",".join(plain_case(case) for case in told))
+        cases_told = b",".join([plain_case(case) for case in told])
+        return b'%s,"cases":[%s]}' % (_begun(as_of, scorer.as_of, scorer.version, zone), cases_told)
+    head = _head(as_of, scorer.as_of, scorer.version, zone)
     return to_json({**head, "cases": [_case(case, words) for case in told]})
+
+
+def _head(as_of: int, known_until: int, version: str, zone: str) -> dict[str, Any]:
+    return {
+        "as_of": _on_clock(as_of, zone),
+        "city_known_until": _on_clock(known_until, zone),
+        "model_version": version,
+    }
+
+
+@lru_cache(maxsize=16)
+def _begun(as_of: int, known_until: int, version: str, zone: str) -> bytes:
+    """An answer up to its cases: the same for all that are asked as of one moment."""
+    return to_json(_head(as_of, known_until, version, zone))[:-1]
 
 
 @lru_cache(maxsize=64)

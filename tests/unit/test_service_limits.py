@@ -145,6 +145,55 @@ def test_a_body_that_does_not_come_is_waited_for_only_so_long(app, monkeypatch):
     assert asyncio.run(_raw(app, crumbs, [(b"transfer-encoding", b"chunked")]))[0]["status"] == 408
 
 
+def test_a_part_that_is_there_is_taken_without_a_timer(app, monkeypatch):
+    """A part that is not is waited for with one, and comes whole."""
+    timers = []
+    timeout = asyncio.timeout
+    monkeypatch.setattr(limits.asyncio, "timeout", lambda seconds: timers.append(seconds) or timeout(seconds))
+
+    async def there() -> dict[str, Any]:
+        return {"type": "http.request", "body": b"x" * 5, "more_body": False}
+
+    async def later() -> dict[str, Any]:
+        await asyncio.sleep(0)
+        await asyncio.sleep(0.001)
+        return await there()
+
+    assert asyncio.run(_raw(app, there, [(b"content-length", b"5")]))[0]["status"] == 200
+    assert not timers
+    assert asyncio.run(_raw(app, later, [(b"content-length", b"5")]))[0]["status"] == 200
+    assert len(timers) == 1
+
+
+def test_who_waits_for_a_part_hears_of_the_end(app):
+    """A request that is cancelled, and an error of the server's, reach what is waited in, and go on from there."""
+    ended = []
+
+    async def never() -> dict[str, Any]:
+        try:
+            await asyncio.Event().wait()
+        except asyncio.CancelledError:
+            ended.append("cancelled")
+            raise
+        raise AssertionError
+
+    async def cancelled() -> None:
+        asking = asyncio.ensure_future(_raw(app, never, [(b"content-length", b"5")]))
+        await asyncio.sleep(0.01)
+        asking.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await asking
+
+    asyncio.run(cancelled())
+    assert ended == ["cancelled"]
+
+    async def breaks() -> dict[str, Any]:
+        await asyncio.sleep(0)
+        raise ConnectionError
+
+    assert asyncio.run(_raw(app, breaks, [(b"content-length", b"5")]))[0]["status"] == 500
+
+
 def test_an_asker_who_goes_away_is_not_an_error_of_the_limits(app):
     """The routes learn it as they would without."""
     messages = iter([{"type": "http.request", "body": b"x", "more_body": True}, {"type": "http.disconnect"}])
