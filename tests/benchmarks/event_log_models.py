@@ -136,19 +136,18 @@ def heed_risk_rolling(train: Rows, test: Rows, seed: int, life: Sequence[Scores]
     """
     score = heed_score(train, test, seed, life)
     delayed = DelayedCalibration.fit(train.y, at=train.at, known_at=train.known_at, groups=train.case)
-    told, outcome, at, known_at, case = (
-        np.concatenate(pair)
-        for pair in (
-            (score.later, score.told),
-            (train.y[score.rows], test.y),
-            (train.at[score.rows], test.at),
-            (train.known_at[score.rows], test.known_at),
-            (train.case[score.rows], test.case),
-        )
+    first = score.rows
+    known_at = np.concatenate([train.known_at[first], test.known_at])
+    outcome = np.concatenate([train.y[first], test.y])
+    followed = delayed.follow(
+        np.concatenate([score.later, score.told]),
+        # What became known after the last landmark can serve none.
+        np.where(known_at <= test.at.max(), outcome, np.nan),
+        at=np.concatenate([train.at[first], test.at]),
+        known_at=known_at,
+        groups=np.concatenate([train.case[first], test.case]),
     )
-    # What became known after the last landmark can serve none.
-    outcome = np.where(known_at <= test.at.max(), outcome, np.nan)
-    return delayed.follow(told, outcome, at=at, known_at=known_at, groups=case).probability(score.told, test.at)
+    return followed.probability(score.told, test.at)
 
 
 def plain_matrix(x: pd.DataFrame) -> pd.DataFrame:
