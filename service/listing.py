@@ -134,9 +134,21 @@ def kept_by_mark(connection: Connection, mark: str | None) -> Kept | None:
 
 
 def page_of_cases(
-    reads: Reads, query: CaseChoice, identity: Identity, *, limit: int, cursor: str | None = None
+    reads: Reads,
+    query: CaseChoice,
+    identity: Identity,
+    *,
+    limit: int,
+    cursor: str | None = None,
+    lifted_within: int | None = None,
 ) -> CasePage:
     """The page that a query asks for, of the cases that the one who asks may read; from a cursor on, or the first.
+
+    Parameters
+    ----------
+    limit : cases of the page
+    lifted_within : at most so many of those that an office calls more urgent, and counted in the limit; None:
+        `LIFTED_MOST`, besides the others
 
     Raises
     ------
@@ -155,10 +167,12 @@ def page_of_cases(
         key = snapshot.place_in(query.order, query.outcome)
         # Keyset paging: the next page starts after a key and not at a number, whatever filter came in between.
         start = 0 if after is None else bisect_right(matching, key(after), key=key)
-        cases = matching[start : start + limit]
         first = after is None and query.mark is None
         lifted = _lifted(connection, snapshot, query, identity) if first else ()
-        shown = {case.case_id for case in (*cases, *lifted[:LIFTED_MOST])}
+        in_front = lifted[: LIFTED_MOST if lifted_within is None else lifted_within]
+        limit -= 0 if lifted_within is None else len(in_front)
+        cases = matching[start : start + limit]
+        shown = {case.case_id for case in (*cases, *in_front)}
         marks = read_marks(connection, shown)
     more = start + limit < len(matching)
     return CasePage(
@@ -166,7 +180,7 @@ def page_of_cases(
         tuple(judged_by(case, query.outcome) for case in cases),
         matching,
         _cursor(snapshot, query.order, cases[-1]) if more else None,
-        lifted=tuple(judged_by(case, query.outcome) for case in lifted[:LIFTED_MOST]),
+        lifted=tuple(judged_by(case, query.outcome) for case in in_front),
         lifted_total=len(lifted),
         marks=marks,
         kept=kept,

@@ -88,14 +88,18 @@ def life_svg(rows: Rows, words: CaseLifeWords, on: theme.Theme = "light") -> byt
 
 def drawn_life(rows: str, words: CaseLifeWords) -> str:
     """The same of rows as JSON, in the colours of a light page."""
-    import vl_convert  # noqa: PLC0415 (a second to load, and few need it)
+    return theme.drawn(_filled(json.loads(rows), words))
 
-    drawing = {**_compiled(words)}
-    filled = json.loads(rows)
-    drawing["data"] = [
-        {**one, "values": filled[one["name"]]} if one["name"] in filled else one for one in drawing["data"]
-    ]
-    return str(vl_convert.vega_to_svg(drawing))
+
+def life_spec(rows: Rows, words: CaseLifeWords, on: theme.Theme = "light") -> bytes:
+    """The same as Vega in JSON, for a page that draws it itself; see `theme.spec`."""
+    return theme.compiled_spec(_filled(rows, words), on)
+
+
+def _filled(rows: Rows, words: CaseLifeWords) -> dict[str, Any]:
+    drawing = _compiled(words)
+    data = [{**one, "values": rows[one["name"]]} if one["name"] in rows else one for one in drawing["data"]]
+    return {**drawing, "data": data}
 
 
 def life_rows(
@@ -107,7 +111,9 @@ def life_rows(
     words: CaseLifeWords | None = None,
     pauses: pd.DataFrame | None = None,
 ) -> Rows:
-    """The rows of the chart by the name of their data; the arguments and errors are those of `case_life`."""
+    """The rows of the chart by the name of their data; the arguments and errors are those of `case_life`. A column
+    `told` of `risks` is what a live chart says under the pointer.
+    """
     said = words or CaseLifeWords()
     stood = pd.DataFrame({"from": [], "to": []}, dtype="int64") if pauses is None else pauses
     for frame, columns, what in ((risks, _NEEDED, "risks"), (events, _EVENTS, "events"), (stood, _PAUSES, "pauses")):
@@ -118,7 +124,7 @@ def life_rows(
     moments = [*risks["landmark_at"], *events["at"], *stood["from"], *stood["to"], *due]
     ends = int(min(moments)), int(max(moments))
     listed = [
-        {"at": at, **{name: _percent(row[name]) for name in _NEEDED[1:]}}
+        {"at": at, **{name: _percent(row[name]) for name in _NEEDED[1:]}, "told": str(row.get("told", ""))}
         for at, row in zip(_local(risks["landmark_at"], time_zone), risks.to_dict("records"), strict=True)
     ]
     marks = _in_lanes(events, *ends)
@@ -173,7 +179,9 @@ def _risk(x: alt.X, y: alt.Y, title: str) -> list[alt.Chart]:
     )
     steps = line.mark_line(color=theme.LOWERS, strokeWidth=2, interpolate="step-after").encode(x=x, y=y)
     points = line.mark_point(color=theme.LOWERS, filled=True, size=26, opacity=1).encode(x=x, y=y)
-    return [band, *_ends(line, x), steps, points]
+    # Seen by nobody: where a pointer finds a scoring, wider than its point and as high as the chart.
+    found = line.mark_rule(opacity=0, strokeWidth=14, aria=False).encode(x=x, tooltip="told:N")
+    return [band, *_ends(line, x), steps, points, found]
 
 
 def _ends(line: alt.Chart, x: alt.X) -> list[alt.Chart]:
@@ -204,12 +212,10 @@ def _uprights(x: alt.X) -> list[alt.Chart]:
 def _compiled(words: CaseLifeWords) -> Mapping[str, Any]:
     """The drawing in the language of the drawing engine, once for all cases."""
     import altair as alt  # noqa: PLC0415
-    import vl_convert  # noqa: PLC0415
 
     chart = _empty(words)
     chart.datasets = alt.Datasets(**{name: [] for name in ("risks", "events", "pauses", "due", "ends", "days")})  # type: ignore[no-untyped-call]
-    found: dict[str, Any] = vl_convert.vegalite_to_vega(chart.to_dict())
-    return found
+    return theme.compiled(chart)
 
 
 def _in_lanes(events: pd.DataFrame, first: int, last: int) -> pd.DataFrame:

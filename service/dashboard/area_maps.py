@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
+from itertools import pairwise
 from typing import Any, Final
 
 from data.errors import StoreError, UsageError
@@ -20,7 +21,7 @@ from service.reads import Snapshot
 _log = logging.getLogger("heed.service")
 
 # What a pointer meets may be coarser than what is seen.
-_CORNERS_TO_POINT_AT: Final = 900
+_CORNERS_TO_POINT_AT: Final = 450
 _WITHHELD: Final = marked("Figures withheld")
 _NONE: Final = marked("No figures")
 
@@ -108,7 +109,8 @@ def _to_point_at(snapshot: Snapshot, drawn: FlatMap) -> Mapping[str, Any]:
 
 def _spot(telling: Telling, code: str, shape: Any, told: Mapping[str, MapLevel]) -> Spot:
     name = display.place(telling.words, telling.snapshot.places, "area", code)
-    return Spot(code, _path(shape), f"{name}: {level_in_words(telling.words, told[code])}")
+    said = telling.words.gettext("%(name)s: %(value)s", name=name, value=level_in_words(telling.words, told[code]))
+    return Spot(code, _path(shape), said)
 
 
 def _path(shape: Any) -> str:
@@ -116,4 +118,10 @@ def _path(shape: Any) -> str:
     from shapely import get_coordinates, get_parts, get_rings  # noqa: PLC0415  (only maps need it)
 
     rings = (get_coordinates(ring).round().astype(int).tolist() for ring in get_rings(get_parts(shape)))
-    return "".join("M" + "L".join(f"{x} {y}" for x, y in ring[:-1]) + "z" for ring in rings)
+    return "".join(_ring(ring[:-1]) for ring in rings)
+
+
+def _ring(corners: list[list[int]]) -> str:
+    """A ring by its steps, which take fewer letters than its places."""
+    (x, y), *steps = [corners[0], *([b[0] - a[0], b[1] - a[1]] for a, b in pairwise(corners))]
+    return f"M{x} {y}l" + " ".join(f"{dx} {dy}" for dx, dy in steps).replace(" -", "-") + "z"

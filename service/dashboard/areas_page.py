@@ -12,6 +12,7 @@ from models.plots import signal_weeks
 from service.area_payloads import AreaBeside, area_detail, level_counts
 from service.dashboard import charts
 from service.dashboard.area_maps import level_in_words, map_on_page, map_svg
+from service.dashboard.column_labels import columns
 from service.dashboard.pages import ChartQuery, remembered_page, render
 from service.dashboard.show import Show
 from service.dependencies import Telling, Told, allowed
@@ -61,6 +62,7 @@ def areas_page(request: Request, _query: Annotated[LanguageQuery, Query()], tell
             telling.words,
             "areas.html",
             show=Show(telling),
+            columns=columns(telling.words),
             published=published,
             levels=level_counts(published),
             drawn=map_on_page(telling),

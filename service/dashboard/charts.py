@@ -7,15 +7,13 @@ it. It is drawn 342 px wide, which is legible on a phone and scales up beside it
 from __future__ import annotations
 
 import unicodedata
-from collections.abc import Mapping, Sequence
-from copy import deepcopy
+from collections.abc import Callable, Mapping, Sequence
 from functools import cache, lru_cache
 from typing import Any, Final, Literal
 from zoneinfo import ZoneInfo
 
 import altair as alt
 import pandas as pd
-import vl_convert
 
 from models.plots import signal_weeks
 from models.plots import theme as house
@@ -68,7 +66,7 @@ def waterfall_rows(explanation: Explanation) -> int:
 def waterfall(explanation: Explanation, words: Words, theme: Theme, drawn: Drawn = "svg") -> bytes:
     """The reasons of a risk, from where all cases start to where this one ends; SVG, or what a page draws itself."""
     if drawn == "spec":
-        return _repainted(house.spec(_filled(_waterfall_chart(), _steps(explanation, words))).decode(), theme)
+        return _repainted(house.compiled_spec(_drawing(_waterfall_chart, _steps(explanation, words))).decode(), theme)
     return _repainted(_waterfall(explanation, words.language), theme)
 
 
@@ -96,7 +94,7 @@ def evidence(signals: Sequence[Signal], names: Mapping[str, str], words: Words, 
                 "colour": RAISES if signal.direction == "rise" else LOWERS,
             }
         )
-    return _repainted(_drawn(_evidence_chart(), rows), theme)
+    return _repainted(_drawn(_evidence_chart, rows), theme)
 
 
 def week_frame(signal: Signal, time_zone: ZoneInfo) -> pd.DataFrame:
@@ -151,12 +149,12 @@ def weeks(frame: pd.DataFrame, words: Words, minimum: int, theme: Theme) -> byte
 def warm() -> None:
     """Load the drawing engine, which takes about a second, before a reader waits for it."""
     _waterfall(Explanation(0, (), 0), "en")
-    _drawn(_evidence_chart(), [])
+    _drawn(_evidence_chart, [])
 
 
 @lru_cache(maxsize=512)
 def _waterfall(explanation: Explanation, language: Language) -> str:
-    return _drawn(_waterfall_chart(), _steps(explanation, words_of(language)))
+    return _drawn(_waterfall_chart, _steps(explanation, words_of(language)))
 
 
 def _steps(explanation: Explanation, words: Words) -> list[dict[str, Any]]:
@@ -256,16 +254,23 @@ def _spec(chart: alt.LayerChart) -> dict[str, Any]:
     return chart.to_dict()
 
 
-def _drawn(chart: dict[str, Any], rows: list[dict[str, Any]]) -> str:
+def _drawn(make: Callable[[], dict[str, Any]], rows: list[dict[str, Any]]) -> str:
     """Draw a chart for these rows: the same drawing, as high as it has rows."""
-    return str(vl_convert.vegalite_to_svg(_filled(chart, rows)))
+    return house.drawn(_drawing(make, rows))
 
 
-def _filled(chart: dict[str, Any], rows: list[dict[str, Any]]) -> dict[str, Any]:
-    spec = deepcopy(chart)
-    spec["data"] = {"values": rows}
-    spec["height"] = max(len(rows), 1) * _ROW
-    return spec
+def _drawing(make: Callable[[], dict[str, Any]], rows: list[dict[str, Any]]) -> dict[str, Any]:
+    """A chart for these rows in the language of the drawing engine, into which it is put once and not for each reader:
+    nothing in it depends on a row but its height.
+    """
+    empty = _compiled(make)
+    filled = [{**one, "values": rows} if "values" in one else one for one in empty["data"]]
+    return {**empty, "data": filled, "height": max(len(rows), 1) * _ROW}
+
+
+@cache
+def _compiled(make: Callable[[], dict[str, Any]]) -> dict[str, Any]:
+    return house.compiled(make())
 
 
 def _repainted(svg: str, theme: Theme) -> bytes:

@@ -10,14 +10,16 @@ import numpy as np
 import pandas as pd
 
 from models.plots import theme as house
-from models.plots.case_life import HEIGHT, WIDTH, CaseLifeWords, drawn_life, life_rows
+from models.plots.case_life import HEIGHT, WIDTH, CaseLifeWords, drawn_life, life_rows, life_spec
 from models.plots.theme import Theme
 from service import display
 from service.case_life import Said
 from service.case_story import pauses_of
+from service.dashboard.charts import Drawn
+from service.dashboard.show import Show
+from service.dependencies import Telling
 from service.language import LANGUAGES, Words, words_of
 from service.open_case import CaseEvent, OpenCase
-from service.reads import Snapshot
 
 # Room for the axes and for the labels of events above.
 SIZE = (WIDTH + 60, HEIGHT + 90)
@@ -27,9 +29,17 @@ _drawn = lru_cache(maxsize=256)(drawn_life)
 
 
 def life_chart(
-    snapshot: Snapshot, case: OpenCase, life: Sequence[Said], events: Sequence[CaseEvent], words: Words, theme: Theme
+    telling: Telling,
+    case: OpenCase,
+    life: Sequence[Said],
+    events: Sequence[CaseEvent],
+    theme: Theme,
+    drawn: Drawn = "svg",
 ) -> bytes:
-    """The risk at each scoring in its interval, beside what happened and what was promised; SVG."""
+    """The risk at each scoring in its interval, beside what happened and what was promised; SVG, or what a page draws
+    itself.
+    """
+    snapshot, words = telling.snapshot, telling.words
     ends = {
         name: [np.nan if getattr(said, name) is None else getattr(said, name) for said in life]
         for name in ("lower", "upper")
@@ -46,7 +56,22 @@ def life_chart(
     stood = pd.DataFrame(pauses_of(events, snapshot.as_of), columns=["from", "to"], dtype="int64")
     told = _words(words)
     rows = life_rows(risks, happened, time_zone=str(snapshot.time_zone), due_at=case.due_at, words=told, pauses=stood)
+    if drawn == "spec":
+        for row, said in zip(rows["risks"], life, strict=True):
+            row["told"] = _told(telling, said)
+        return life_spec(rows, told, theme)
     return house.repainted(_drawn(json.dumps(rows), told), theme).encode()
+
+
+def _told(telling: Telling, said: Said) -> str:
+    """What a live chart says of a scoring, with the words of the table."""
+    show = Show(telling)
+    parts = [
+        show.moment(said.as_of),
+        f"{telling.words.gettext('Of 100 like this')}: {show.hundredths(said.probability)}",
+    ]
+    interval = show.interval(said)
+    return " · ".join([*parts, f"{telling.words.gettext('Range')}: {interval}"] if interval else parts)
 
 
 def warm() -> None:

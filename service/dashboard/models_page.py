@@ -16,9 +16,9 @@ from data.errors import HeedError, UsageError
 from models.registry import CHAMPION
 from models.registry.aliases import PREVIOUS, Aliases
 from service.dashboard.forms import posted_form
-from service.dashboard.models_told import CHART_SIZE, Tell, capacity_svg, judged_outcomes, reliability_svg
+from service.dashboard.models_told import CHART_SIZE, Tell, capacity_curves, judged_outcomes, reliability_curves
 from service.dashboard.models_words import ACTIONS, ALIASES, OVERRIDES, STATES, WHY
-from service.dashboard.pages import render
+from service.dashboard.pages import MEDIA_TYPES, ChartQuery, render
 from service.dashboard.show import Links
 from service.dependencies import Source, Spoken, allowed, identify
 from service.etags import NO_STORE, REVALIDATE, Answer, respond
@@ -41,18 +41,11 @@ Form = Annotated[Mapping[str, str], Depends(posted_form)]
 Lang = Annotated[LanguageQuery, Query()]
 
 _HTML: Final = "text/html; charset=utf-8"
-_SVG: Final = "image/svg+xml"
 _CHANGED: Final = marked("Another model has been put to use meanwhile. Read the list of models, and decide again.")
 _NOT_SURE: Final = marked(
     "Look at what will change first, on the page that says so, and choose what the version is put to and why."
 )
 _NOT_JUDGED: Final = marked("This version was not judged on this outcome. Judge it with `heed models judge`.")
-
-
-class ChartQuery(LanguageQuery):
-    """What an address of a chart takes."""
-
-    theme: Literal["light", "dark"] = "light"
 
 
 class PromotionQuery(LanguageQuery):
@@ -149,9 +142,10 @@ def model_chart(
     one = told.get(outcome)
     if one is None or one.get("too_little"):
         raise NotFoundError(_NOT_JUDGED)
-    draw = reliability_svg if kind == "reliability" else capacity_svg
-    svg = draw(one, words, query.theme)
-    return respond(request, Answer.of(svg), language=words.language, cache=REVALIDATE, media_type=_SVG)
+    draw = reliability_curves if kind == "reliability" else capacity_curves
+    chart = draw(one, words, query.theme, query.drawn)
+    kind_sent = MEDIA_TYPES[query.drawn]
+    return respond(request, Answer.of(chart), language=words.language, cache=REVALIDATE, media_type=kind_sent)
 
 
 @router.get("/models/{version}/promote", dependencies=[allowed(Scope.MODELS_READ)])

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import Any, Final
 
 import pandas as pd
@@ -12,6 +12,7 @@ from features.catalogue import CATALOGUE
 from models.plots import theme as house
 from models.plots.beside import SIZE, capacity_beside, reliability_beside
 from service import display
+from service.dashboard.charts import Drawn
 from service.dashboard.models_words import ALIASES, FIGURES, LEVELS, MARK_OF_LEVEL, STATES, WHY
 from service.gate_payloads import GateShown, MoveShown
 from service.gating import GATES
@@ -171,9 +172,10 @@ def judged_outcomes(judged: Mapping[str, Any] | None) -> list[dict[str, Any]]:
     return [{"name": name, **told[name]} for name in sorted(told, key=lambda each: (each != "late", each))]
 
 
-def reliability_svg(one: Mapping[str, Any], words: Words, theme: house.Theme) -> bytes:
-    """The reliability curves of one outcome; SVG."""
-    rows = []
+def reliability_curves(one: Mapping[str, Any], words: Words, theme: house.Theme, drawn: Drawn = "svg") -> bytes:
+    """The reliability curves of one outcome; SVG, or what a page draws itself."""
+    tell, rows = Tell(words), []
+    axes = words.gettext("risk told"), words.gettext("share that was failed")
     series = _series(one, words)
     for side, name in series.items():
         for point in one[side]["reliability"]:
@@ -185,35 +187,49 @@ def reliability_svg(one: Mapping[str, Any], words: Words, theme: house.Theme) ->
                     "observed": seen["value"],
                     "low": seen["low"],
                     "high": seen["high"],
+                    "told": _point(
+                        name, zip(axes, map(tell.percent, (point["predicted"], seen["value"])), strict=True)
+                    ),
                 }
             )
     frame = pd.DataFrame(rows).astype(dict.fromkeys(("predicted", "observed", "low", "high"), "float64"))
     chart = reliability_beside(
-        frame,
+        frame if drawn == "spec" else frame.drop(columns="told"),
         series=list(series.values()),
-        predicted=words.gettext("risk told"),
-        observed=words.gettext("share that was failed"),
+        predicted=axes[0],
+        observed=axes[1],
     )
-    return house.svg(chart, theme)
+    return house.spec(chart, theme) if drawn == "spec" else house.svg(chart, theme)
 
 
-def capacity_svg(one: Mapping[str, Any], words: Words, theme: house.Theme) -> bytes:
-    """The capacity curves of one outcome; SVG."""
-    series = _series(one, words)
+def capacity_curves(one: Mapping[str, Any], words: Words, theme: house.Theme, drawn: Drawn = "svg") -> bytes:
+    """The capacity curves of one outcome; SVG, or what a page draws itself."""
+    tell, series = Tell(words), _series(one, words)
+    axes = words.gettext("Attended"), words.gettext("Failures found")
     rows = [
-        {"series": name, "share": point["share"], "recall": point["recall"]["value"]}
+        {
+            "series": name,
+            "share": point["share"],
+            "recall": point["recall"]["value"],
+            "told": _point(name, zip(axes, map(tell.percent, (point["share"], point["recall"]["value"])), strict=True)),
+        }
         for side, name in series.items()
         for point in one[side]["capacity"]
     ]
     frame = pd.DataFrame(rows).astype({"share": "float64", "recall": "float64"})
     chart = capacity_beside(
-        frame,
+        frame if drawn == "spec" else frame.drop(columns="told"),
         series=list(series.values()),
         share=words.gettext("share of each day's list attended"),
         found=words.gettext("failures found"),
         chance=words.gettext("by chance"),
     )
-    return house.svg(chart, theme)
+    return house.spec(chart, theme) if drawn == "spec" else house.svg(chart, theme)
+
+
+def _point(series: str, figures: Iterable[tuple[str, str]]) -> str:
+    """What a live chart says of a point, with the figures of the table."""
+    return " · ".join([_capital(series), *(f"{_capital(name)}: {figure}" for name, figure in figures)])
 
 
 def _series(one: Mapping[str, Any], words: Words) -> dict[str, str]:

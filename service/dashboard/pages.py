@@ -10,13 +10,12 @@ from typing import Annotated, Any, Final, Literal
 
 from fastapi import APIRouter, FastAPI, Query, Request, Response
 from fastapi.responses import HTMLResponse, RedirectResponse
-from fastapi.staticfiles import StaticFiles
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
 from models.plots import signal_weeks
 from models.signals.reviews import REASONS
 from service.audit import record_case
-from service.dashboard import charts, life_chart, live_charts
+from service.dashboard import charts, column_labels, life_chart, live_charts
 from service.dashboard.case_notes import case_notes
 from service.dashboard.case_past import case_past
 from service.dashboard.show import Links, Show
@@ -24,7 +23,7 @@ from service.dependencies import CaseReader, FiguresReader, Source, Telling, Tol
 from service.etags import NO_STORE, REVALIDATE, Answer, remembered, respond
 from service.identity import PUBLIC, Identity, Scope
 from service.language import LANGUAGES, LanguageQuery, Words, marked
-from service.packing import packed_files
+from service.packing import LeanFiles, PackedFiles
 from service.problems import NotFoundError, Problem
 from service.reasons import explain
 from service.routers.cases import CaseId
@@ -116,9 +115,10 @@ def case_life_chart(
     """The risk of one case at every scoring that is kept."""
     case = case_found(telling.snapshot, case_id, identity)
     life, events = reads.life(telling.snapshot, case_id), reads.timeline(telling.snapshot, case_id)
-    svg = life_chart.life_chart(telling.snapshot, case, life, events, telling.words, query.theme)
+    chart = life_chart.life_chart(telling, case, life, events, query.theme, query.drawn)
     record_case(request, case_id, "life")
-    return respond(request, Answer.of(svg), language=telling.words.language, cache=NO_STORE, media_type=_SVG)
+    kind = MEDIA_TYPES[query.drawn]
+    return respond(request, Answer.of(chart), language=telling.words.language, cache=NO_STORE, media_type=kind)
 
 
 @router.get("/signals", dependencies=[allowed(Scope.SIGNALS_READ)])
@@ -187,7 +187,8 @@ def weeks_chart(
 def install(app: FastAPI) -> None:
     """Add the pages and what they load."""
     app.include_router(live_charts.router)
-    app.mount("/static", packed_files(StaticFiles(directory=HERE / "static")), name="static")
+    app.include_router(column_labels.router)
+    app.mount("/static", PackedFiles(LeanFiles(directory=HERE / "static")), name="static")
     app.include_router(router)
 
 

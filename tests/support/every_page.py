@@ -77,9 +77,11 @@ def twin_of(page: Element) -> str:
 
 
 @contextmanager
-def every_page(folder: Path) -> Iterator[Pages]:
-    """The pages of a full store that is made in this folder, and of an empty one."""
-    path, empty = full_store(folder), folder / "empty.db"
+def every_page(folder: Path, *, wide: bool = False) -> Iterator[Pages]:
+    """The pages of a full store that is made in this folder, of a city as wide as a real one or small; and of an
+    empty one.
+    """
+    path, empty = full_store(folder, wide=wide), folder / "empty.db"
     with Store.open(str(empty), create=True):
         pass
     clients = client_of(path), client_of(path, auth="required"), client_of(empty)

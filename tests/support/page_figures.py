@@ -4,8 +4,11 @@ An element says in `data-is` where its figures stand in the twin: paths with a b
 above is a prefix for all that it holds; a path that begins with `/` goes without.
 
 A step of a path is a key, an index, or `[key=value]`, which picks one of a list. A path may end in one of `SHOWN`,
-which says how the value is told (`risk.probability:100`); `a~b` is a difference, `=12` a number of the sentence itself,
+which says how the value is told (`risk.probability:100`), or in one of `SEVERAL`, for figures that are told together
+(`backlog_days:ends`); `a~b` is a difference, `=12` a number of the sentence itself,
 `@path` a path in the twin of the page that the element links to, and `fixed` alone: numbers that are no data.
+
+`data-each` on a list says it of all its items: the first is that of index 0, and so on.
 
 Three things are held. Every number that the element shows is one of the values, rounded to the digits that are shown;
 every value is shown, a text word for word; and no number stands on the page outside such elements.
@@ -66,6 +69,7 @@ def differences(main: Element, twin: Any, fetch: Fetch, *, minimum: int) -> list
     fetch : gives the twin of another page by its address
     minimum : the smallest figure that is disclosed; the words of a withheld one name it
     """
+    _spread(main)
     found: list[Difference] = []
     for element in main.walk():
         if "data-is" in element.attributes:
@@ -77,7 +81,18 @@ def differences(main: Element, twin: Any, fetch: Fetch, *, minimum: int) -> list
 
 def told_figures(main: Element) -> int:
     """How many numbers of a page say where they stand in its twin."""
+    _spread(main)
     return sum(len(NUMBER.findall(_seen(element))) for element in main.walk() if _says(element))
+
+
+def _spread(main: Element) -> None:
+    """What is said of a list holds for each of its items: `data-each="reasons:told"` is `reasons.0:told`, and so on."""
+    for element in main.walk():
+        if "data-each" in element.attributes:
+            path, mark, shown_as = element.attributes["data-each"].partition(":")
+            items = [child for child in element.children if isinstance(child, Element)]
+            for place, item in enumerate(items):
+                item.attributes["data-is"] = f"{path}.{place}{mark}{shown_as}"
 
 
 def _says(element: Element) -> bool:
@@ -90,7 +105,7 @@ def _of_element(element: Element, twin: Any, fetch: Fetch, minimum: int) -> Iter
     told = element.attributes["data-is"]
     seen = _seen(element)
     try:
-        values = [_value(path, element, twin, fetch) for path in told.split()]
+        values = [_value(path, element, twin, fetch) for each in told.split() for path in _paths(each)]
     except (LookupError, TypeError, ValueError) as error:
         yield Difference(told, seen, f"a path of the twin, got {error!r}")
         return
@@ -111,7 +126,7 @@ def _compared(told: str, seen: str, values: list[_Value], minimum: int) -> Itera
         allowed += moments
         if withheld:
             allowed.append(float(minimum))
-    if any(each.shown_as in (":100", ":floor100", ":ceil100") for each in values):
+    if any(each.shown_as in (":100", ":floor100", ":ceil100", ":told", ":risk") for each in values):
         allowed.append(100.0)
     shown = NUMBER.findall(rest)
     for number in shown:
@@ -201,6 +216,24 @@ def _due_soon(twin_of_link: Any, _twin: Any) -> Expected:
     return [], [float(sum(0 <= seconds < 2 * _DAY for seconds in left))], [], False
 
 
+def _told(value: dict[str, Any], _twin: Any) -> Expected:
+    """A risk as cases of 100 with its range; a reason as its text and its points."""
+    if "points" in value:
+        return [" ".join(value["text"].split())], [float(value["points"])], [], False
+    texts, numbers, moments, withheld = _per_100(value["probability"], _twin)
+    if value["probability"] < 1 and value["lower"] is not None and value["upper"] is not None:
+        numbers = [*numbers, math.floor(100 * value["lower"] + 1e-9), math.ceil(100 * value["upper"] - 1e-9)]
+    return texts, numbers, moments, withheld
+
+
+def _named(value: dict[str, Any], _twin: Any) -> Expected:
+    """The name of an area, and of the one that it lies in."""
+    return [value[each]["name"] for each in ("area", "parent") if value.get(each)], [], [], False
+
+
+# A path with one of these stands for several: those of its name with these endings, told in this way.
+SEVERAL: Final = {":ends": (("", "_low", "_high"), ""), ":range": (("_low", "_high"), ":round")}
+
 SHOWN: Final = {
     ":100": _per_100,
     ":floor100": _number(lambda value: math.floor(100 * value + 1e-9)),
@@ -209,6 +242,9 @@ SHOWN: Final = {
     ":count": _some(len),
     ":round": _number(round),
     ":weeks": _some(float),
+    ":told": _told,
+    ":risk": lambda risk, twin: _per_100(risk["probability"], twin),
+    ":named": _named,
     ":kept": _some(lambda types: sum(each["raised"]["withheld"] for each in types)),
     ":untold": _some(lambda signals: sum(not signal["told"] for signal in signals)),
     ":above": _some(_weeks(_above)),
@@ -220,6 +256,14 @@ SHOWN: Final = {
     ":left": _apart,
     ":age": _apart,
 }
+
+
+def _paths(told: str) -> list[str]:
+    name, mark, several = told.rpartition(":")
+    if f"{mark}{several}" not in SEVERAL:
+        return [told]
+    ends, shown_as = SEVERAL[f"{mark}{several}"]
+    return [f"{name}{end}{shown_as}" for end in ends]
 
 
 def _value(path: str, element: Element, twin: Any, fetch: Fetch) -> _Value:

@@ -8,7 +8,7 @@ import shutil
 import threading
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from pathlib import Path
 from typing import Any
 
@@ -25,26 +25,29 @@ from service.settings import Settings
 from tests.support.judgements import drift_frame, judge_all
 from tests.support.made_once import made_once
 from tests.support.service_store import AS_OF, DAY, SMALL_AREA, fill, simulated_risks
+from tests.support.wide_city import wide_city
 from tests.unit.test_cli_models import bundle
 
 # Beside `late`: how much likelier or less likely each is.
 _OTHERS = {"unresolved_28d": 0.45, "reopened_28d": 0.3, "handed_up_28d": 1.1}
 
 
-def full_store(folder: Path, *, cases: int = 60) -> Path:
-    """Put `city.db` with cases scored on eight mornings, and `city.models` with a champion and another, into a folder.
+def full_store(folder: Path, *, cases: int = 60, wide: bool = False) -> Path:
+    """Put `city.db` with cases scored on eight mornings, and `city.models` with a champion and another, into a folder;
+    `wide`: of a city as wide as a real one.
 
     Returns
     -------
     path of the store
     """
-    shutil.copytree(made_once(f"full-store-{cases}", lambda empty: _fill(empty, cases)), folder, dirs_exist_ok=True)
+    name = f"full-store-{cases}{'-wide' if wide else ''}"
+    shutil.copytree(made_once(name, lambda empty: _fill(empty, cases, wide=wide)), folder, dirs_exist_ok=True)
     return folder / "city.db"
 
 
-def _fill(folder: Path, cases: int) -> None:
+def _fill(folder: Path, cases: int, *, wide: bool) -> None:
     path = folder / "city.db"
-    with Store.open(str(path), create=True) as store:
+    with wide_city() if wide else nullcontext(), Store.open(str(path), create=True) as store:
         fill(store, cases=cases)
         for days in (7, 6, 5, 4, 3, 2, 1, 0):
             as_of = AS_OF - days * DAY

@@ -8,11 +8,15 @@ import subprocess
 from typing import Any
 
 import pytest
+import vl_convert
 
 from data.errors import StoreError
-from service.dashboard import live_charts
+from models.plots import theme
+from service.dashboard import charts, live_charts
 from service.dashboard.live_charts import PATH, bundle, bundle_version
+from service.language import words_of
 from service.problems import BusyError
+from service.reasons import Explanation, Reason
 from tests.support.service_client import shared_client
 
 
@@ -130,3 +134,18 @@ def test_the_reasons_of_a_case_are_told_as_in_their_table():
     assert told[-1].endswith(f": {twin['total_points']:.1f}")
     first = twin["reasons"][0]
     assert told[1] == f"{first['label']}: {first['points']:+.1f}".replace("-", "−")
+
+
+@pytest.mark.parametrize("reasons", [0, 1, 10])
+def test_the_drawing_made_once_is_what_each_case_would_be_drawn_as(reasons):
+    """To the letter, however many rows it has."""
+    parts = tuple(
+        Reason(f"f{n}", "office", f"标签{n}", f"label {n}", "", "", (-1) ** n * (9 + n)) for n in range(reasons)
+    )
+    explanation = Explanation(240, parts, 240 + sum(part.tenths for part in parts))
+    words = words_of("en")
+    rows = charts._steps(explanation, words)
+    whole = {**charts._waterfall_chart(), "data": {"values": rows}, "height": len(rows) * charts._ROW}
+    expected = theme.lettered(vl_convert.vegalite_to_svg(theme.measured(whole)))
+    assert charts.waterfall(explanation, words, "light") == charts._repainted(expected, "light")
+    assert theme.FONT in expected

@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import gzip
+import re
+from pathlib import Path
 
 import pytest
 
-from service.packing import packed
+import service.dashboard
+from service.packing import lean_style, packed
 from tests.support.service_client import shared_client
 
 PAGE = {"accept": "text/html"}
@@ -29,10 +32,61 @@ def test_a_page_says_the_same_packed_and_plain(address):
         assert client.get(address, if_none_match=tag, accept_encoding="gzip", **PAGE).status_code == 304
 
 
-@pytest.mark.parametrize("accepted", ["", "identity", "br", "gzip;q=0", "gzip; q=0.0, br"])
-def test_whoever_does_not_take_it_packed_gets_it_plain(accepted):
-    """A refusal by weight is one."""
-    assert "content-encoding" not in shared_client().get("/areas", accept_encoding=accepted, **PAGE).headers
+REFUSALS = [
+    "",
+    "identity",
+    "br",
+    "gzip;q=0",
+    "gzip; q=0.0, br",
+    "GZIP;Q=0.000",
+    "gzip ; q = 0;x=1",
+    "gzip;q=0, *",
+    "*;q=0",
+]
+
+
+@pytest.mark.parametrize("address", ["/boundary", "/static/heed.css"])
+@pytest.mark.parametrize("accepted", REFUSALS)
+def test_whoever_does_not_take_it_packed_gets_it_plain(accepted, address):
+    """A refusal by weight is one, for pages and for their files; what is named counts before the star."""
+    answer = shared_client().get(address, accept_encoding=accepted, **PAGE)
+    assert answer.status_code == 200
+    assert "content-encoding" not in answer.headers
+    assert "Accept-Encoding" in answer.headers["vary"]
+
+
+@pytest.mark.parametrize(
+    "accepted", ["gzip", "x-gzip", "br, gzip;q=0.001", "*", "br;q=1, *;q=0.1", "identity;q=0, gzip"]
+)
+def test_whoever_takes_it_packed_gets_it_so(accepted):
+    """However little they like it."""
+    answer = shared_client().get("/static/heed.css", accept_encoding=accepted)
+    assert answer.headers["content-encoding"] == "gzip"
+
+
+def test_files_of_the_pages_say_the_same_in_fewer_letters():
+    """A style sheet has its rules and no comments; a script its statements; either is known again by its tag."""
+    client = shared_client()
+    written = Path(service.dashboard.__file__).parent / "static"
+    for name in ("heed.css", "keys.js"):
+        answer = client.get(f"/static/{name}", accept_encoding="identity")
+        text = (written / name).read_text("utf-8")
+        assert len(answer.content) < 0.9 * len(text.encode())
+        bare = re.sub(r"^\s*//.*$", "", re.sub(r"/\*.*?\*/", "", text, flags=re.DOTALL), flags=re.MULTILINE)
+        assert answer.text.count("{") == bare.count("{") > 10
+        assert "/*" not in answer.text
+        assert client.get(f"/static/{name}", if_none_match=answer.headers["etag"]).status_code == 304
+        head = client.request("HEAD", f"/static/{name}", accept_encoding="identity")
+        assert (head.content, head.headers["content-length"]) == (b"", str(len(answer.content)))
+
+
+def test_a_lean_style_sheet_means_what_it_meant():
+    """Blanks that separate stay: those of selectors, of sums and of strings."""
+    rules = """/* told */ .a > b , .c :is(d) {\n  width: calc(1px + 2px) ;\n  content: "← " / "" ;\n}
+    @media (min-width: 2rem) and (hover) { .a { color: red; } }"""
+    assert lean_style(rules) == (
+        '.a > b,.c :is(d){width:calc(1px + 2px);content:"← " / ""}@media (min-width:2rem) and (hover){.a{color:red}}'
+    )
 
 
 def test_the_answers_of_the_api_stay_as_they_are():

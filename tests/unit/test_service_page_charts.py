@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
+from typing import Any
 
 import pytest
 from fastapi.routing import iter_route_contexts
@@ -50,6 +51,44 @@ def test_every_chart_that_is_drawn_stands_on_some_page(pages):
     assert patterns
     unseen = [path for path, pattern in patterns.items() if not any(re.fullmatch(pattern, each) for each in shown)]
     assert unseen == []
+
+
+LIVE = {"reasons.svg", "life.svg", "weeks.svg", "reliability.svg", "capacity.svg"}
+
+
+def test_charts_that_come_alive_say_at_each_point_what_the_page_says(pages):
+    """The figures under the pointer stand on the page, in its table; and nothing is fetched from elsewhere."""
+    kinds = set()
+    for name in ("case", "signal", "area", "model"):
+        tree = page_tree(pages.html(name, "en"))
+        shown = " ".join(tree.text.split())
+        assert [each for each in tree.all("script") if "data-charts" in each.attributes]
+        for picture in tree.all("picture"):
+            if "data-live" not in picture.attributes:
+                continue
+            address = picture.find("img").attributes["src"]
+            kinds.add(address.partition("?")[0].rsplit("/", 1)[-1])
+            answer = pages.client.get(f"{address}{'&' if '?' in address else '?'}drawn=spec")
+            assert answer.headers["content-type"] == "application/vnd.vega+json"
+            told = _texts(answer.json(), "told")
+            assert told
+            assert _texts(answer.json(), "url") == []
+            if name != "area":  # whose tables are those of its signals
+                figures = {part.partition(": ")[2] or part for text in told for part in text.split(" · ")}
+                assert {figure for figure in figures if not _stands(figure, shown)} == set()
+    assert kinds == LIVE
+
+
+def _stands(figure: str, shown: str) -> bool:
+    return figure.casefold() in shown.casefold()
+
+
+def _texts(value: Any, name: str) -> list[str]:
+    """Every text of that name in a description of a chart."""
+    if isinstance(value, dict):
+        own = [value[name]] if isinstance(value.get(name), str) else []
+        return own + [text for item in value.values() for text in _texts(item, name)]
+    return [text for item in value for text in _texts(item, name)] if isinstance(value, list) else []
 
 
 def _lacks(picture: Element) -> list[str]:
