@@ -51,6 +51,12 @@ _UNTOLD: Final = (
     "At that point this outcome is not asked any more, so there is no risk to compare.",
 )
 
+# Where the count of past cases is not what the risk says: which of the two knows more.
+DIFFERS: Final = (
+    "两个数字不同：风险依据本案已知的全部情况，计数只看问题类型和所处阶段。",
+    "The two differ because the risk goes by all that is known of this case, and the count by its type and stage "
+    "alone. ",
+)
 
 # What floats are off by makes no interval wider.
 _HAIR: Final = 1e-9
@@ -264,6 +270,20 @@ def _seen(like: Like) -> Text:
     return f"其中{share}{{failed}}", f"{share} {{failed}}"
 
 
+def differ(like: Like, lower: float, upper: float) -> bool:
+    """Whether how the past cases ended lies outside of the interval of a risk, as far as it is told how they ended.
+
+    Of a handful it is not told how many; nor is it by whether this is said, which goes by the whole of what a handful
+    can be.
+    """
+    share = round(like.share, 2)
+    lowest, highest = share, share
+    if _is_small(like):
+        few = (SMALL_CELL - 1) / like.done
+        lowest, highest = (0.0, few) if 2 * like.share < 1 else (1 - few, 1.0)
+    return upper < lowest or lower > highest
+
+
 @dataclass(frozen=True, slots=True)
 class _Question:
     """What was asked, and the risk as the case stands."""
@@ -319,15 +339,16 @@ class _Question:
         seen_zh, seen_en = (
             said.format(failed=failed) for said, failed in zip(_seen(like), (failed_zh, failed_en), strict=True)
         )
+        differs = DIFFERS if differ(like, lower, upper) else ("", "")
         text_zh = (
             f"{if_zh}：情形相当的案件每100件{told_zh}{failed_zh}（{low}至{high}件）{now_zh}。"
-            f"以往{like.done}件{whose_zh}案件{self.action.done_zh}，{seen_zh}。"
+            f"以往{like.done}件{whose_zh}案件{self.action.done_zh}，{seen_zh}。{differs[0]}"
             "这是以往的情况，并不说明是这样办带来的。"
         )
         text_en = (
             f"{if_en}: of cases in that state, {told_en} of 100 {failed_en} ({low} to {high}){now_en}. "
             f"Of {like.done:,} earlier cases {whose_en} {self.action.done_en}, "
-            f"{seen_en}. "
+            f"{seen_en}. {differs[1]}"
             "That is how such cases went; it does not say that doing so was the cause."
         )
         return WhatIf(

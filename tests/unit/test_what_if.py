@@ -20,6 +20,7 @@ from features.risk_inputs import RiskInputs, possible
 from models.failures import Told
 from models.history import History
 from models.what_if import ACTIONS, FEWEST, Like, Support, World, what_if
+from models.what_if.ask import differ
 from models.what_if.support import standing
 from service.known import Known
 
@@ -140,10 +141,40 @@ def test_a_reply_is_told_with_before_after_interval_and_what_was_seen(world, sup
         f"({math.floor(92 * found.after)} to {math.ceil(108 * found.after)}); "
         f"as it stands, about {round(100 * found.before)}. "
         "Of 134 earlier cases of this type in which the office replied at about this point, 20% ended late. "
-        "That is how such cases went; it does not say that doing so was the cause."
+        "The two differ because the risk goes by all that is known of this case, and the count by its type and stage "
+        "alone. That is how such cases went; it does not say that doing so was the cause."
     )
     assert found.text_zh.startswith("若现在先作答复：情形相当的案件每100件约")
-    assert "以往134件同类案件在相近时点作过答复，其中20%超期。" in found.text_zh
+    assert "以往134件同类案件在相近时点作过答复，其中20%超期。两个数字不同：风险依据本案" in found.text_zh
+
+
+@pytest.mark.parametrize(
+    ("done", "failed", "lower", "upper", "expected"),
+    [
+        (100, 20, 0.10, 0.19, True),
+        (100, 20, 0.10, 0.20, False),
+        (100, 20, 0.20, 0.40, False),
+        (100, 20, 0.21, 0.40, True),
+        # Of a handful only that it is one: of 100 cases 0 to 9 failed, or 91 to 100.
+        (100, 1, 0.05, 0.08, False),
+        (100, 8, 0.05, 0.08, False),
+        (100, 8, 0.10, 0.20, True),
+        (100, 99, 0.92, 0.95, False),
+        (100, 99, 0.60, 0.90, True),
+    ],
+)
+def test_a_count_that_is_not_what_the_risk_says_is_explained(done, failed, lower, upper, expected):
+    """Where the share that is told lies outside of the interval, by hand; of a handful the share is not told by it."""
+    assert differ(Like(done=done, failed=failed, others=400, scope="category"), lower, upper) is expected
+
+
+def test_where_they_agree_nothing_is_explained(world, support, promised):
+    """A history that ended as the risk says."""
+    found = what_if(Plain(), world, _always(support), promised, "reply")
+    like = Like(done=1_000, failed=round(1_000 * found.after), others=400, scope="category")
+    same = what_if(Plain(), world, _always(support, like), promised, "reply")
+    assert "The two differ" not in same.text_en
+    assert "两个数字不同" not in same.text_zh
 
 
 def test_attention_is_added_and_never_taken_away(world, support, promised):
