@@ -175,6 +175,8 @@ class Kills:
 
 
 EVENTS = {"event": 2, "import_run": 1, "audit_entry": 1, "idempotent_request": 1}
+# These versions were judged by nobody, so an administrator says why they are put to use all the same.
+UNJUDGED = {"override": "agreed-trial"}
 MARK = {"case_mark": 1, "audit_entry": 1, "idempotent_request": 1}
 REVIEW = {"signal_review": 1, "audit_entry": 1, "idempotent_request": 1}
 
@@ -257,7 +259,7 @@ def promotions(kills: Kills) -> None:
         sent = {"if_match": listed["headers"]["etag"], "idempotency_key": f"m{step}"}
 
         def ask(writer: Writer, version: str = version, sent: dict[str, str] = sent) -> Any:
-            return writer.ask("POST", f"/v1/models/{version}/promote", {}, **sent)
+            return writer.ask("POST", f"/v1/models/{version}/promote", UNJUDGED, **sent)
 
         ended = kills.one(f"promotion {step}", ask, {"idempotent_request": 1}, step=step)
         if registry.champion("failures") != version:
@@ -289,7 +291,7 @@ def at_once(kills: Kills) -> None:
             child = os.fork()
             if child == 0:
                 time.sleep(max(start - time.monotonic(), 0))
-                answer = kills.writer.ask("POST", f"/v1/models/{version}/promote", {}, if_match=etag)
+                answer = kills.writer.ask("POST", f"/v1/models/{version}/promote", UNJUDGED, if_match=etag)
                 os._exit(answer.status_code - 200 if answer.status_code < 420 else 255)
             children.append(child)
         codes = sorted(200 + os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) for child in children)

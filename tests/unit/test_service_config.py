@@ -232,10 +232,10 @@ def test_systemd_itself_finds_nothing_wrong_with_the_units(path):
     assert [line for line in said if "is not executable" not in line] == []
 
 
-def test_the_proxy_takes_bodies_as_large_as_the_service():
+def test_the_proxy_takes_larger_bodies_than_the_service():
     """Else the proxy answers first, and not with a problem."""
     text = (EXAMPLES / "nginx.conf").read_text("utf-8")
-    assert "client_max_body_size 4m;" in text
+    assert "client_max_body_size 5m;" in text
     assert Settings().max_body_bytes == 4 * 1024 * 1024
     assert "X-Forwarded-For $remote_addr" in (EXAMPLES / "proxy.conf").read_text("utf-8")
 
