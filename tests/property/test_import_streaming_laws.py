@@ -19,6 +19,7 @@ from data.import_cases import import_file
 from data.import_intake import Sizes
 from data.observation import observed_until
 from data.store import ImportRun, Store
+from tests.support.examples import examples
 from tests.support.exports import fresh_schema, log, town, write_rows
 from tests.support.logs import event_logs, moments
 
@@ -146,7 +147,7 @@ def test_however_a_file_is_cut_up_the_same_comes_out(shape, mapping, empty):
         sizes=CUTS,
         aside=st.one_of(st.just(ASIDE), st.lists(st.sampled_from(ASIDE), unique=True)),
     )
-    @settings(max_examples=10, **QUICK)
+    @settings(max_examples=examples(10), **QUICK)
     def law(exports, sizes, aside):
         with tempfile.TemporaryDirectory() as folder, ExitStack() as stack:
             files = _written(folder, exports)
@@ -189,7 +190,7 @@ def test_two_engines_one_log(empty, postgres_url):
     """Any log with heavy ties, in two imports that overlap, is read, folded and looked at alike, as of any moment."""
 
     @given(events=event_logs(), share=st.floats(0.1, 1), as_of=moments())
-    @settings(max_examples=6, **QUICK)
+    @settings(max_examples=examples(6), **QUICK)
     def law(events, share, as_of):
         part = events.iloc[: max(1, int(len(events) * share))]
         with tempfile.TemporaryDirectory() as folder, ExitStack() as stack:

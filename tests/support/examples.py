@@ -23,6 +23,15 @@ def scaled(named: int, *, thorough: bool) -> int:
     return named if thorough else max(min(named, FEWEST), -(-named // 2))
 
 
+def examples(named: int) -> int:
+    """The same for a random test inside another test, which nobody collects."""
+    return scaled(named, thorough=_thorough())
+
+
+def _thorough() -> bool:
+    return bool(os.environ.get("HEED_THOROUGH"))
+
+
 def scale(items: Iterable[Any], *, thorough: bool | None = None) -> None:
     """Scale every random test among the collected ones; one with several parameters once.
 
@@ -30,7 +39,7 @@ def scale(items: Iterable[Any], *, thorough: bool | None = None) -> None:
     ----------
     thorough : as many as they name; None: as the environment says
     """
-    whole = bool(os.environ.get("HEED_THOROUGH")) if thorough is None else thorough
+    whole = _thorough() if thorough is None else thorough
     for test in {id(test): test for item in items if is_hypothesis_test(test := getattr(item, "obj", None))}.values():
         # A state machine keeps its settings in its class, and is left as it is.
         own = getattr(test, _SETTINGS, None)

@@ -10,7 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, rule
 
-from tests.support.examples import scale, scaled
+from tests.support.examples import examples, scale, scaled
 
 
 @pytest.mark.parametrize(("named", "by_day"), [(1, 1), (3, 3), (4, 4), (6, 4), (15, 8), (60, 30), (200, 100)])
@@ -18,6 +18,14 @@ def test_half_are_tried_by_day_and_never_fewer_than_four(named, by_day):
     """Rounded up."""
     assert scaled(named, thorough=False) == by_day
     assert scaled(named, thorough=True) == named
+
+
+def test_a_random_test_inside_another_asks_for_its_number(monkeypatch):
+    """By the same rule."""
+    monkeypatch.delenv("HEED_THOROUGH", raising=False)
+    assert examples(10) == 5
+    monkeypatch.setenv("HEED_THOROUGH", "1")
+    assert examples(10) == 10
 
 
 @pytest.mark.parametrize(("thorough", "tried"), [(False, 10), (True, 20)])
