@@ -17,7 +17,7 @@ os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
 from data.import_cases import import_file
 from data.mapping import find_mapping
 from data.store import Store
-from data.synthetic import CityPlan, simulate_city, write_city
+from data.synthetic import CityPlan, SimulatedCity, simulate_city, write_city
 from models.history import History
 from models.waits import fit_remaining
 from service.cli import app
@@ -111,13 +111,15 @@ def small_city():
 @pytest.fixture(scope="session")
 def small_city_url(small_city, tmp_path_factory) -> str:
     """A store that holds the small city, imported through the door; read it, don't write to it."""
-    folder = tmp_path_factory.mktemp("city")
+    return _imported(small_city, tmp_path_factory.mktemp("city"))
+
+
+def _imported(city: SimulatedCity, folder: Path) -> str:
     url = f"sqlite:///{folder / 'city.db'}"
     with Store.open(url, create=True) as store:
-        paths = write_city(small_city, folder)
-        import_file(store, paths["events"], find_mapping("demo"), extracted_at=small_city.end - 1)
-        places = small_city.areas, small_city.offices, small_city.categories, small_city.inspections
-        store.write_places(*places, small_city.capacities)
+        paths = write_city(city, folder)
+        import_file(store, paths["events"], find_mapping("demo"), extracted_at=city.end - 1)
+        store.write_places(city.areas, city.offices, city.categories, city.inspections, city.capacities)
     return url
 
 
@@ -125,4 +127,23 @@ def small_city_url(small_city, tmp_path_factory) -> str:
 def small_history(small_city_url) -> History:
     """Every landmark of the small city's cases, ready to learn from."""
     with Store.open(small_city_url) as store:
+        return history_of(store)
+
+
+@pytest.fixture(scope="session")
+def little_city():
+    """One of half as many cases, for what is done with models and not for how good they are."""
+    return simulate_city(7, CityPlan(cases=2000, villages=8, towns=2))
+
+
+@pytest.fixture(scope="session")
+def little_city_url(little_city, tmp_path_factory) -> str:
+    """A store that holds it; read it, don't write to it."""
+    return _imported(little_city, tmp_path_factory.mktemp("little"))
+
+
+@pytest.fixture(scope="session")
+def little_history(little_city_url) -> History:
+    """Every landmark of its cases."""
+    with Store.open(little_city_url) as store:
         return history_of(store)

@@ -9,6 +9,7 @@ import sys
 import pytest
 
 from data.store import Store
+from models.validation.folds import FOLDS, rolling_folds
 from service import cli
 
 
@@ -28,10 +29,10 @@ pytestmark = pytest.mark.usefixtures("short_training")
 
 
 @pytest.fixture(scope="module")
-def city(small_city_url, tmp_path_factory):
+def city(little_city_url, tmp_path_factory):
     """A copy of the small city's store that the commands may write to."""
     path = tmp_path_factory.mktemp("cli") / "city.db"
-    shutil.copy(small_city_url.removeprefix("sqlite:///"), path)
+    shutil.copy(little_city_url.removeprefix("sqlite:///"), path)
     return str(path)
 
 
@@ -79,16 +80,24 @@ def test_the_days_work_in_commands(monkeypatch, capsys, city, trained):
 
 def test_people_get_a_table(monkeypatch, capsys, city):
     """Without --json the back-test speaks in sentences and a table, baselines beside it; nothing else need be given."""
+    asked = []
+
+    def two_folds(rows, n_folds, **options):
+        asked.append(n_folds)
+        return rolling_folds(rows, 2, **options)
+
     monkeypatch.setattr("service.cli.backtest.LANDMARK_KINDS", ("opening",))
+    monkeypatch.setattr("service.cli.backtest.rolling_folds", two_folds)
     code, text, _ = run(monkeypatch, capsys, "--store", city, "backtest")
     assert code == 0
+    assert asked == [FOLDS]
     assert "category rate" in text
     assert "closed within a minute of opening are left out" in text
 
 
-def test_scoring_without_a_model_says_how_to_make_one(monkeypatch, capsys, small_city_url):
+def test_scoring_without_a_model_says_how_to_make_one(monkeypatch, capsys, little_city_url):
     """Wrong use, exit code 2, and the remedy."""
-    code, out, err = run(monkeypatch, capsys, "--store", small_city_url, "score")
+    code, out, err = run(monkeypatch, capsys, "--store", little_city_url, "score")
     assert (code, out) == (2, "")
     assert "Make them with `heed train`" in err
 

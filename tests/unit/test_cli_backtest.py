@@ -16,9 +16,9 @@ KEYS = {
 FEW = ("--quick", "--landmark", "opening", "--feature", "record_category", "--feature", "promised_hours")
 
 
-def test_folds_in_json_and_as_files(monkeypatch, capsys, small_city_url, tmp_path):
+def test_folds_in_json_and_as_files(monkeypatch, capsys, little_city_url, tmp_path):
     """Every figure with its interval; the old keys stay; page and JSON are written beside."""
-    arguments = ("--store", small_city_url, "backtest", *FEW, "--folds", "2", "--capacity", "3", "--json")
+    arguments = ("--store", little_city_url, "backtest", *FEW, "--folds", "2", "--capacity", "3", "--json")
     code, text, err = run(monkeypatch, capsys, *arguments, "--output", str(tmp_path / "report"), "--language", "zh")
     assert (code, err) == (0, "")
     told = json.loads(text)
@@ -35,10 +35,10 @@ def test_folds_in_json_and_as_files(monkeypatch, capsys, small_city_url, tmp_pat
     assert '<html lang="zh-Hans">' in (tmp_path / "report" / "backtest.html").read_text("utf-8")
 
 
-def test_people_get_figures_with_intervals(monkeypatch, capsys, small_city_url):
+def test_people_get_figures_with_intervals(monkeypatch, capsys, little_city_url):
     """A table in which no word is cut at eighty columns, with what was left out and what was drawn."""
     monkeypatch.setenv("COLUMNS", "80")
-    code, text, _err = run(monkeypatch, capsys, "--store", small_city_url, "backtest", *FEW, "--split", "0.7")
+    code, text, _err = run(monkeypatch, capsys, "--store", little_city_url, "backtest", *FEW, "--split", "0.7")
     assert code == 0
     assert "Cut at 2025-" in text
     assert "category rate" in text
@@ -58,8 +58,8 @@ def test_people_get_figures_with_intervals(monkeypatch, capsys, small_city_url):
         (("--landmark", "night"), "--landmark: expected one of"),
     ],
 )
-def test_wrong_use_is_told_with_the_option(monkeypatch, capsys, small_city_url, arguments, told):
+def test_wrong_use_is_told_with_the_option(monkeypatch, capsys, little_city_url, arguments, told):
     """Exit code 2, nothing on stdout."""
-    code, text, err = run(monkeypatch, capsys, "--store", small_city_url, "backtest", *FEW, *arguments)
+    code, text, err = run(monkeypatch, capsys, "--store", little_city_url, "backtest", *FEW, *arguments)
     assert (code, text) == (2, "")
     assert told in err

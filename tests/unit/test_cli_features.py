@@ -30,8 +30,8 @@ def run(monkeypatch, capsys, *arguments: str) -> tuple[int, str, str]:
 
 
 @pytest.fixture(scope="module")
-def store(small_city_url) -> str:
-    return small_city_url
+def store(little_city_url) -> str:
+    return little_city_url
 
 
 def listed(monkeypatch, capsys, *arguments: str) -> list[str]:
