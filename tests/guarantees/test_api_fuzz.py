@@ -9,7 +9,7 @@ import pytest
 
 from service.app import create_app
 from service.settings import Settings
-from tests.support.api_fuzz.run import fuzz
+from tests.support.api_fuzz.run import answers_of, fuzz
 from tests.support.live_service import command, live_service
 from tests.support.service_store import fill_store
 
@@ -74,6 +74,9 @@ def test_twenty_thousand_calls_find_nothing(tmp_path):
     key, log = _key(store), tmp_path / "log"
     with live_service(str(store), log, environment=_settings()) as service:
         found = fuzz(service.url, tmp_path, key=key, calls_per_operation=EXAMPLES, seed=20_261_121)
+    answers = answers_of(log)
+    for route, statuses in answers.items():
+        print(f"{statuses.total():>6}  {route}  {dict(sorted(statuses.items()))}")  # noqa: T201  with -s, the figures
     assert (found.failures, found.errors) == ((), ()), found.output
     assert found.calls >= WANTED
     assert "internal" not in {

@@ -19,12 +19,14 @@ def _answer(detail: str, status: int = 422) -> SimpleNamespace:
     )
 
 
-def _case(raw: dict | None = None) -> SimpleNamespace:
+def _case(raw: dict | None = None, schemas: dict | None = None) -> SimpleNamespace:
     return SimpleNamespace(
         query={"area": SENT},
         path_parameters={},
         body={"cases": [{"office": "another-long-value"}]},
-        operation=SimpleNamespace(definition=SimpleNamespace(raw=raw or {})),
+        operation=SimpleNamespace(
+            definition=SimpleNamespace(raw=raw or {}), schema=SimpleNamespace(raw_schema={"schemas": schemas or {}})
+        ),
     )
 
 
@@ -38,6 +40,9 @@ def test_a_problem_that_repeats_what_was_sent_is_found(told):
 def test_words_of_the_description_may_be_told():
     """A value that the description itself names is nobody's secret; an answer that is no problem may hold it."""
     problems_do_not_echo(None, _answer(f"one of {SENT}"), _case({"enum": [SENT]}))
+    problems_do_not_echo(None, _answer(f"one of {SENT}"), _case(schemas={"Action": {"anyOf": [{"enum": [SENT]}]}}))
+    with pytest.raises(AssertionError, match="repeats"):
+        problems_do_not_echo(None, _answer(f"no area {SENT}"), _case(schemas={"Place": {"examples": [SENT]}}))
     problems_do_not_echo(None, _answer(SENT, status=200), _case())
     problems_do_not_echo(None, _answer("Expected at most 160 characters."), _case())
 

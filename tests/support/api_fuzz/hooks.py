@@ -49,5 +49,19 @@ def _texts(value: Any) -> Iterator[str]:
 
 
 def _known(case: Any) -> str:
-    """All that the description of the operation itself says: a word of it may be told to anyone."""
-    return json.dumps(case.operation.definition.raw, default=str)
+    """All that the description of the operation itself says, and every word that a schema lists: they may be told to
+    anyone.
+    """
+    raw = getattr(getattr(case.operation, "schema", None), "raw_schema", {})
+    return json.dumps([case.operation.definition.raw, sorted(_listed(raw))], default=str)
+
+
+def _listed(schema: Any) -> Iterator[str]:
+    """The words of every `enum` in a description."""
+    if isinstance(schema, dict):
+        yield from (word for word in schema.get("enum") or () if isinstance(word, str))
+        for part in schema.values():
+            yield from _listed(part)
+    elif isinstance(schema, list):
+        for part in schema:
+            yield from _listed(part)

@@ -6,6 +6,7 @@ import json
 import os
 import subprocess
 import sys
+from collections import Counter, defaultdict
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -81,6 +82,8 @@ def fuzz(
     if not report.exists():
         raise AssertionError(f"Schemathesis did not run:\n{done.stdout[-4_000:]}\n{done.stderr[-4_000:]}")
     told: dict[str, Any] = json.loads(report.read_text(encoding="utf-8"))
+    if told["operations"] is None:
+        raise AssertionError(f"Schemathesis called nothing:\n{done.stdout[-4_000:]}\n{done.stderr[-4_000:]}")
     return Fuzzed(
         calls=told["test_cases"]["generated"],
         operations=told["operations"]["tested"],
@@ -88,3 +91,13 @@ def fuzz(
         errors=tuple(str(one) for one in told["errors"]),
         output=done.stdout,
     )
+
+
+def answers_of(log: Path) -> dict[str, Counter[int]]:
+    """How often each route was answered with each status, by the log of the service; the most asked one first."""
+    found: dict[str, Counter[int]] = defaultdict(Counter)
+    for line in log.read_text(encoding="utf-8").splitlines():
+        told = json.loads(line) if line.startswith("{") else {}
+        if told.get("event") == "request":
+            found[f"{told['method']} {told['route']}"][told["status"]] += 1
+    return dict(sorted(found.items(), key=lambda one: -one[1].total()))
