@@ -8,18 +8,24 @@ import resource
 import shutil
 import subprocess
 import tempfile
+import threading
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Self
 
 import httpx
 import pytest
 from sqlalchemy import func, select
 
 from data import tables
+from data.errors import ModelError
 from data.store import Store
+from models.registry import Registry
+from service.training import FAILURES
 from tests.support.live_service import LiveService, command, free_port, live_service, start
+from tests.support.online_city import online_city
 from tests.support.service_store import AS_OF, fill, small_store
 from tests.support.write_load import WriteLoad
 
@@ -61,7 +67,7 @@ def _ready(service: LiveService) -> int:
         return 0
 
 
-def _wait_until(said: Callable[[], bool], patience: float = 60.0) -> None:
+def _wait_until(said: Callable[[], bool], patience: float = 300.0) -> None:
     until = time.monotonic() + patience
     while not said():
         assert time.monotonic() < until, "it did not come true in time"
@@ -158,6 +164,97 @@ def test_the_clock_is_set_back(store, tmp_path):
     with Store.open(store) as opened, opened.reading() as connection:
         moments = connection.execute(select(tables.audit_entry.c.at).order_by(tables.audit_entry.c.seq)).scalars().all()
     assert moments == sorted(moments)
+
+
+class _Scoring:
+    """Someone who has one case scored again and again; `wrong` are the answers that were not the expected one."""
+
+    def __init__(self, service: LiveService, key: str, case: dict) -> None:
+        self.wrong: list[str] = []
+        self.asked = 0
+        self._url, self._key, self._case = f"{service.url}/v1/risk", key, case
+        self._stop = threading.Event()
+        self._thread = threading.Thread(target=self._run)
+
+    def __enter__(self) -> Self:
+        self._thread.start()
+        return self
+
+    def __exit__(self, *_error: object) -> None:
+        self._stop.set()
+        self._thread.join()
+
+    def _run(self) -> None:
+        with httpx.Client(timeout=120, headers={"authorization": f"Bearer {self._key}"}) as client:
+            expected = client.post(self._url, json={"cases": [self._case]}).text
+            while not self._stop.is_set():
+                answer = client.post(self._url, json={"cases": [self._case]})
+                self.asked += 1
+                if (answer.status_code, answer.text) != (200, expected):
+                    self.wrong.append(f"{answer.status_code}: {answer.text[:200]}")
+
+
+def _of_other_features(registry: Registry, version: str) -> str:
+    """A version with sound hashes whose models learned from what this heed has no feature for."""
+    stored = registry.load(version)
+    lineage = stored.card["lineage"]
+    learned = [*lineage["features"][1:], "feature_of_next_year"]
+    card = {**stored.card, "lineage": {**lineage, "features": learned}}
+    return registry.save(FAILURES, {**stored.files, "card.json": json.dumps(card).encode()})
+
+
+def test_the_model_is_damaged_or_swapped(tmp_path):
+    """What is put to use and cannot be used is refused: the one before it goes on to the bit, readiness warns, and
+    passes again once a whole one is in use. No service starts on it.
+    """
+    city = online_city(tmp_path / "city")
+    registry, (first, second), url = city.registry(), city.versions, f"{city.settings.store_url}"
+    key, before, home = _key(url), _counted(url), city.settings.models_folder()
+    other = _of_other_features(registry, second)
+    spoiled = home / second / "late" / "model.json"
+    in_use = home / "aliases.json"
+    whole, before_swap = spoiled.read_text(), in_use.read_text()
+
+    def model(service: LiveService) -> str:
+        checks = httpx.get(f"{service.url}/health/ready", timeout=60).json()["checks"]
+        return next((check["status"] for check in checks if check["name"] == "model"), "none")
+
+    with live_service(url, tmp_path / "log", environment=_settings()) as service:
+        _wait_until(lambda: _ready(service) == 200 and model(service) == "pass")
+        case = next(iter(city.posted().values()))
+        with WriteLoad(service.url, key, source="demo") as load, _Scoring(service, key, case) as scoring:
+            for _ in range(TIMES):
+                load.wait_for(2)
+                # Damaged: the registry does not let it in.
+                spoiled.write_text(_altered(whole))
+                with pytest.raises(ModelError, match="damaged or changed"):
+                    registry.promote(FAILURES, second)
+                spoiled.write_text(whole)
+                # Of other features, with hashes that are right: nor that.
+                with pytest.raises(ModelError, match="feature_of_next_year"):
+                    registry.promote(FAILURES, other)
+                # Swapped behind its back, as by a backup of another machine: the service does not take it.
+                in_use.write_text(before_swap.replace(first, other))
+                _wait_until(lambda: model(service) == "warn")
+                assert _ready(service) == 200
+                in_use.write_text(before_swap)
+                _wait_until(lambda: model(service) == "pass")
+            # Damaged while it is in use: what was loaded goes on.
+            used = home / first / "late" / "model.json"
+            used.write_text(_altered(used.read_text()))
+            _wait_until(lambda: model(service) == "warn")
+            load.wait_for(2)
+        assert scoring.asked > 20
+        assert scoring.wrong == []
+    _holds(url, load, before)
+    refused = command("--store", url, "serve", "--port", str(free_port()), environment=_settings())
+    assert refused.returncode != 0
+    assert f"{first}/late/model.json" in refused.stderr
+
+
+def _altered(text: str) -> str:
+    """A model file with one digit more."""
+    return text.replace('"n_train": ', '"n_train": 1', 1)
 
 
 def _as_owner() -> dict[str, object]:

@@ -12,7 +12,7 @@ import httpx
 
 _AGAIN = 0.1
 # How long a write may stay unanswered after the faults are over.
-_PATIENCE = 90.0
+_PATIENCE = 300.0
 # What a client has to expect from a service in trouble, and asks again after.
 _LATER = frozenset({409, 429, 503})
 
@@ -30,8 +30,8 @@ class WriteLoad:
     troubled : answers and broken connections after which a write was repeated
     """
 
-    def __init__(self, url: str, key: str, *, threads: int = 4, prefix: str = "F") -> None:
-        self.url, self.prefix = url, prefix
+    def __init__(self, url: str, key: str, *, threads: int = 4, prefix: str = "F", source: str = "simulated") -> None:
+        self.url, self.prefix, self.source = url, prefix, source
         self.acknowledged: list[str] = []
         self.unexpected: Counter[int] = Counter()
         self.unanswered: list[str] = []
@@ -76,7 +76,7 @@ class WriteLoad:
 
     def _write(self, client: httpx.Client, reference: str) -> None:
         event = {"reference": reference, "kind": "opened", "at": "2026-03-02T09:30:00+08:00", "office": "O-1"}
-        body = {"source": "simulated", "events": [event]}
+        body = {"source": self.source, "events": [event]}
         while time.monotonic() < self._until:
             try:
                 answer = client.post("/v1/events", json=body, headers={"idempotency-key": reference})
