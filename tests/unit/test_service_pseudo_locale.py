@@ -31,6 +31,8 @@ NAMES = frozenset({"heed", "English", "中文", "UTC", "JSON", "CSV"}) | {
     *DATES.days["format"]["abbreviated"].values(),
     *DATES.months["format"]["abbreviated"].values(),
 }
+_WHEN = re.compile(r"failures-[0-9a-f]{12}|(?:周[一二三四五六日] |(?<=日) )?\d\d:\d\d")
+_WESTERN = re.compile(r"[\u4e00-\u9fff] \d|\d [\u4e00-\u9fff]|[。，：] [\u4e00-\u9fff]|[\u4e00-\u9fff][,;:!?()]|\.\.\.")
 _MARKUP = re.compile(r"\{#.*?#\}|\{\{.*?\}\}|\{%.*?%\}", re.DOTALL)
 
 
@@ -108,6 +110,18 @@ def test_every_text_of_a_chart_goes_through_the_catalogue(pages):
                 drawn += bool(texts)
     assert {address: found for address, found in plain.items() if found} == {}
     assert drawn >= 6
+
+
+def test_pages_in_chinese_are_set_as_chinese(pages, rare):
+    """Whatever their sentences are put together from: no blank beside a figure or after a full stop, and no mark of
+    half a character's width; a date and a time stand apart.
+    """
+    wrong: dict[str, list[str]] = {}
+    shown = {name: pages.html(name, "zh") for name in pages.paths} | {name: rare(name, "zh") for name in RARE}
+    for name, html in shown.items():
+        texts = [" ".join(text.split()) for text in _texts(page_tree(html))]
+        wrong[name] = [text for text in texts if _WESTERN.search(_WHEN.sub("", text))]
+    assert {name: found for name, found in wrong.items() if found} == {}
 
 
 @pytest.mark.parametrize("template", sorted(path.name for path in TEMPLATES.glob("*.html")))
