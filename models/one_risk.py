@@ -54,6 +54,11 @@ class OneRisk:
         that evidence is counted by
     names : the features in the order of the rows that will come
 
+    Attributes
+    ----------
+    parts : of its start, in order
+    limits : of its interval
+
     Raises
     ------
     ModelError
@@ -64,7 +69,7 @@ class OneRisk:
         columns = model.columns_
         if columns.features != tuple(names) or columns.categories:
             raise ModelError("Expected a model of the features that are worked out, and it is of others. Train again.")
-        self._parts = tuple(name.removeprefix(START) for name in columns.start)
+        self.parts = tuple(name.removeprefix(START) for name in columns.start)
         self._base = float(model.base_rate_)
         self._weight = float(model.recipe_.linear_weight)
         self._believed, self._unseen = _believed(model)
@@ -73,7 +78,7 @@ class OneRisk:
     def score(self, start: Mapping[str, float], category: str, departure: float, linear: float) -> float:
         """The score in log-odds, before calibration, with what the trees and the linear part say."""
         begun = self._base
-        for name in self._parts:
+        for name in self.parts:
             begun += start[name]
         believed = self._believed.get(category, self._unseen)
         return (1 - self._weight) * (begun + believed * departure) + self._weight * linear
@@ -90,7 +95,11 @@ class OneTelling:
     def __init__(self, models: FailureModels) -> None:
         self.risks = {name: OneRisk(model, models.features) for name, model in models.risks.items()}
         self._forest = _Forest([model.ensemble_ for model in models.risks.values()], len(models.features))
-        self._linear = _Linears([model.linear_ for model in models.risks.values()])
+        self._linear = _Linears(
+            [model.linear_ for model in models.risks.values()],
+            [len(risk.parts) for risk in self.risks.values()],
+            len(models.features),
+        )
         self._weight = models.any_failure.weight
 
     def tell(
@@ -112,7 +121,10 @@ class OneTelling:
         """
         asked: list[tuple[str, OneRisk]] = []
         edges: list[float] = []
-        parts = zip(self.risks.items(), self._forest.scores(row), self._linear.scores(row), strict=True)
+        # The parts of each outcome's start stand behind the features, one outcome's after the other's.
+        begun = [starts[name][part] for name, risk in self.risks.items() for part in risk.parts]
+        linears = self._linear.scores(np.concatenate((row, begun)))
+        parts = zip(self.risks.items(), self._forest.scores(row), linears, strict=True)
         for (name, risk), departure, linear in parts:
             if name in possible:
                 asked.append((name, risk))
@@ -269,15 +281,24 @@ class _Linears:
     """The linear parts of all models: all terms at once, each model's added up one after another as by `Linear.score`.
 
     Terms stand in a table of a row for each model, filled up with terms that are 0.
+
+    Parameters
+    ----------
+    linears : the linear parts
+    parts : how many parts the start of each model has; they stand in a row behind the features, model after model
+    features : how many there are
     """
 
-    def __init__(self, linears: Sequence[Linear]) -> None:
+    def __init__(self, linears: Sequence[Linear], parts: Sequence[int], features: int) -> None:
         self._shape = len(linears), max((len(linear.terms) for linear in linears), default=0) + 1
         terms = [(m, n + 1, term) for m, linear in enumerate(linears) for n, term in enumerate(linear.terms)]
+        behind = np.cumsum([0, *parts]).tolist()
         # Side by side what is worked out alike, so that it is a stretch and not a choice.
         terms.sort(key=lambda each: _KINDS.get(each[2].kind, 1))
         self._at = np.array([m * self._shape[1] + n for m, n, _term in terms], dtype=np.intp)
-        self._place = np.array([term.place for _m, _n, term in terms], dtype=np.intp)
+        self._place = np.array(
+            [term.place + (behind[m] if term.place >= features else 0) for m, _n, term in terms], dtype=np.intp
+        )
         self._mean, self._scale, self._coefficient = (
             np.array([getattr(term, name) for _m, _n, term in terms]) for name in ("mean", "scale", "coefficient")
         )
@@ -288,7 +309,7 @@ class _Linears:
         self._empty[:, 0] = [linear.intercept for linear in linears]
 
     def scores(self, row: Floats) -> list[float]:
-        """The score of each model's linear part, in log-odds."""
+        """The score of each model's linear part, in log-odds, of features with the parts of all starts behind them."""
         raw = row.take(self._place)
         values = raw.copy()
         if self._logs:

@@ -7,7 +7,8 @@ The score of a row in log-odds is
 `start` is what is known without learning: the record of what is like this case (`features.records`), or, without one,
 the base rate. LightGBM starts from it and learns departures. How far the departures are believed grows with n, the
 training rows (or groups) of the same value of `evidence_by`: with two weeks of history a record is hard to beat, and
-with years the trees win. The linear part can follow a trend beyond what the trees have seen. The kind, size and number
+with years the trees win. The linear part is a logistic regression on all columns, the parts of the start among them: it
+can believe a record less than in full, and follow a trend beyond what the trees have seen. The kind, size and number
 of the trees, the penalty of the linear part, and the shares w and k are chosen by later rows of the training history,
 from labels known by then (`models.risk_model.validation`); a history too short to tell gets the defaults.
 
@@ -312,10 +313,12 @@ class RiskModel(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
         """Exact parts of every probability: TreeSHAP values, terms of the linear part and parts of the start."""
         table = self._read(X)
         w = self.recipe_.linear_weight
-        parts = dict(zip(self.columns_.features, self._parts(table).T, strict=True))
-        for under, values in zip(self.columns_.start.values(), table.start, strict=True):
+        linear = w * self.linear_.parts(table.features, table.start)
+        k = len(self.columns_.features)
+        parts = dict(zip(self.columns_.features, (linear[:, :k] + self._departures(table)).T, strict=True))
+        for under, values, drawn in zip(self.columns_.start.values(), table.start, linear[:, k:].T, strict=True):
             if under is not None:
-                parts[under] = parts[under] + (1 - w) * values if under in parts else (1 - w) * values
+                parts[under] = parts.get(under, 0.0) + ((1 - w) * values + drawn)
         return allocate(pd.DataFrame(parts), self._score(table), self.calibration_.probability)
 
     def to_files(self) -> dict[str, bytes]:
@@ -343,7 +346,7 @@ class RiskModel(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
         return blend(
             table.start_score(self.base_rate_),
             departures,
-            self.linear_.score(table.features),
+            self.linear_.score(table.features, table.start),
             self._belief(table),
             self.recipe_.linear_weight,
         )
@@ -351,13 +354,12 @@ class RiskModel(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
     def _belief(self, table: Table) -> Floats:
         return belief(self.evidence_, table, self.recipe_.evidence_strength)
 
-    def _parts(self, table: Table) -> Floats:
-        w = self.recipe_.linear_weight
-        parts = w * self.linear_.parts(table.features)
-        if self.ensemble_ is not None:
-            share = (1 - w) * self._belief(table)
-            parts = parts + share[:, None] * self.ensemble_.contributions(table.features)[:, :-1]
-        return np.asarray(parts)
+    def _departures(self, table: Table) -> Floats | float:
+        """What the trees add by each feature, (n, k); 0 without trees."""
+        if self.ensemble_ is None:
+            return 0.0
+        share = (1 - self.recipe_.linear_weight) * self._belief(table)
+        return np.asarray(share[:, None] * self.ensemble_.contributions(table.features)[:, :-1])
 
 
 def _chosen(value: int | str) -> int | None:

@@ -19,7 +19,9 @@ from models.risk_model.trees import load
 if TYPE_CHECKING:
     from models.risk_model.estimator import RiskModel
 
-FORMAT: Final = 2
+# Those of format 2 have no parts of the start in their linear part, and are read as they are.
+FORMAT: Final = 3
+READ: Final = (2, 3)
 # The number of threads is not part of a model; the calibration is described by itself.
 _LEFT_OUT: Final = ("n_jobs", "calibration")
 
@@ -69,7 +71,7 @@ def read_files(model_class: type[RiskModel], files: Mapping[str, bytes], n_jobs:
         found = described.get("format")
     except (KeyError, ValueError, AttributeError) as error:
         raise ModelError("Expected the files booster.txt and model.json of a model. Train again.") from error
-    if found != FORMAT:
+    if found not in READ:
         raise ModelError(f"Expected a model of format {FORMAT}, got {found!r}. Train again with this version.")
     try:
         return _rebuilt(model_class(**described["parameters"], n_jobs=n_jobs), described, text)

@@ -1,8 +1,10 @@
 """The linear part of a risk: a logistic regression with a ridge penalty, whose parts need no explaining.
 
 Trees cannot go beyond what they have seen; a straight line can. On short histories it is also the steadier of the two.
-Each number is standardised (a heavy tail first taken to logs, which keeps the order), a missing one counts as the mean
-and has an indicator; categories are one-hot, with the rare ones pooled into the reference.
+Each number is standardised, one with a heavy tail a second time after it was taken to logs (which keeps the order); a
+missing one counts as the mean and has an indicator; categories are one-hot, with the rare ones pooled into the
+reference. The parts of a start are numbers beside the others: how far a record is to be believed is learned, and not
+only departed from.
 """
 
 from __future__ import annotations
@@ -30,11 +32,11 @@ _MOST_LEVELS: Final = 60
 
 @dataclass(frozen=True, slots=True)
 class Term:
-    """One column of the regression, worked out from one feature.
+    """One column of the regression, worked out from one feature, or from one part of the start.
 
     Attributes
     ----------
-    place : of its feature
+    place : of its feature; from the number of features on, of a part of the start
     kind : "number", "log", "missing" or "level"
     mean, scale : what it is standardised by; for a "level" (0, its code)
     unit : what a "log" divides by first
@@ -73,18 +75,21 @@ class Linear:
     terms: tuple[Term, ...]
     intercept: float
 
-    def score(self, features: Floats) -> Floats:
-        """Log-odds, shape (n,), of (n, k) features; the same bits for a row alone as among others."""
+    def score(self, features: Floats, start: Sequence[Floats] = ()) -> Floats:
+        """Log-odds, shape (n,), of (n, k) features and s parts (n,) of the start; a row alone has the same bits."""
         found = np.full(len(features), self.intercept)
         for term in self.terms:
-            found = found + term.coefficient * term.values(features[:, term.place])
+            found = found + term.coefficient * term.values(_column(features, start, term.place))
         return found
 
-    def parts(self, features: Floats) -> Floats:
-        """What each feature adds, in log-odds: (n, k). Against the average case, the regression's Shapley values."""
-        found = np.zeros(features.shape)
+    def parts(self, features: Floats, start: Sequence[Floats] = ()) -> Floats:
+        """What each feature and each part of the start adds, in log-odds: (n, k + s).
+
+        Against the average case, the regression's Shapley values.
+        """
+        found = np.zeros((len(features), features.shape[1] + len(start)))
         for term in self.terms:
-            found[:, term.place] += term.coefficient * term.values(features[:, term.place])
+            found[:, term.place] += term.coefficient * term.values(_column(features, start, term.place))
         return found
 
     def as_dict(self) -> dict[str, Any]:
@@ -123,19 +128,23 @@ class Design:
         outcome: Floats,
         weight: Floats,
         *,
+        start: Sequence[Floats] = (),
         categories: Sequence[int] = (),
         columns: Sequence[int] | None = None,
         monotone: Mapping[int, int] | None = None,
     ) -> Self:
-        """Learn the terms of (n, k) features; `columns` are the places of those to use, all when None."""
-        places = range(features.shape[1]) if columns is None else columns
+        """Learn the terms of (n, k) features and s parts of the start, (n,) each.
+
+        `columns` are the places of the features to use, all and the start when None.
+        """
+        places = range(features.shape[1] + len(start)) if columns is None else columns
         terms: list[Term] = []
         for place in places:
             learn = _levels_of if place in categories else _numbers_of
-            terms.extend(learn(place, features[:, place], weight))
+            terms.extend(learn(place, _column(features, start, place), weight))
         values = np.empty((len(features), len(terms)), order="F")
         for column, term in enumerate(terms):
-            values[:, column] = term.values(features[:, term.place])
+            values[:, column] = term.values(_column(features, start, term.place))
         wanted = monotone or {}
         signs = [wanted.get(term.place, 0) if term.kind in ("number", "log") else 0 for term in terms]
         return cls(tuple(terms), values, outcome, weight, np.array(signs, dtype=np.int64))
@@ -177,6 +186,12 @@ class Design:
 _BOUNDS: Final = {-1: (None, 0.0), 0: (None, None), 1: (0.0, None)}
 
 
+def _column(features: Floats, start: Sequence[Floats], place: int) -> Floats:
+    """A feature, or from the number of features on a part of the start: (n,)."""
+    k = features.shape[1]
+    return np.asarray(features[:, place] if place < k else start[place - k])
+
+
 def signed_log(values: Floats, unit: float) -> Floats:
     """sign(x) · log(1 + |x| / unit): straight near 0, logarithmic far away, and never out of order."""
     return np.asarray(np.copysign(np.log1p(np.abs(values) / unit), values))
@@ -187,23 +202,23 @@ def _numbers_of(place: int, column: Floats, weight: Floats) -> list[Term]:
     total, told = weight.sum(), weight[known].sum()
     terms = []
     if told > 0:
-        term = _number(place, column[known], weight[known])
-        if term is not None:
-            terms.append(term)
+        terms.extend(_number(place, column[known], weight[known]))
     if 0 < told < total:
         terms.append(Term(place, "missing", float(1 - told / total), 1.0))
     return terms
 
 
-def _number(place: int, values: Floats, weight: Floats) -> Term | None:
+def _number(place: int, values: Floats, weight: Floats) -> list[Term]:
+    """A number as it is and, with a heavy tail, in logs too: which of the two the risk follows is learned."""
     mean, spread, kurtosis = _moments(values, weight)
     if not spread > 1e-12 * max(1.0, abs(mean)):
-        return None
+        return []
+    plain = Term(place, "number", mean, spread)
     if kurtosis <= _HEAVY:
-        return Term(place, "number", mean, spread)
+        return [plain]
     unit = float(weight @ np.abs(values) / weight.sum())
     mean, spread, _kurtosis = _moments(signed_log(values, unit), weight)
-    return Term(place, "log", mean, spread, unit)
+    return [plain, Term(place, "log", mean, spread, unit)]
 
 
 def _moments(values: Floats, weight: Floats) -> tuple[float, float, float]:

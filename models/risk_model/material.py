@@ -77,6 +77,7 @@ class Material:
             self.table.features,
             self.outcome,
             self.weight,
+            start=self.table.start,
             categories=self.categories,
             columns=self.linear_columns,
             monotone=self.monotone,

@@ -16,6 +16,8 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.special import expit
 
+from models.calibration.blocks import share_luck
+from models.calibration.choice import standard_error
 from models.risk_model.folds import SHARES, Fold, folds
 from models.risk_model.linear import Linear
 from models.risk_model.material import Material, belief, blend
@@ -140,7 +142,7 @@ def _judge(
             grown = settings_for(Recipe(*trees), settings, depth)
             departures[trees].append(_staged(grow(lesson, grown, most, threads, dataset), features, stages))
         for ridge in options.ridges:
-            linear[ridge].append(design.fit(ridge).score(features))
+            linear[ridge].append(design.fit(ridge).score(features, judged.table.start))
         for strength in options.strengths:
             believed[strength].append(belief(taught.evidence(), judged.table, strength))
     return Judged(
@@ -166,7 +168,10 @@ def _staged(ensemble: Ensemble, features: Floats, stages: NDArray[np.int64]) -> 
 
 
 def _choose(judged: Judged, options: Options) -> Choice:
-    """The recipe with the least log loss on later rows; where they are few, it is drawn towards the default."""
+    """The recipe with the least log loss on later rows, and the weakest penalty that stands beside the best.
+
+    Where later rows are few, the share of the linear part is drawn towards the default.
+    """
 
     def loss(score: Floats) -> float:
         return _loss(score, judged)
@@ -177,7 +182,7 @@ def _choose(judged: Judged, options: Options) -> Choice:
         for column in range(staged.shape[1])
     )
     departures = judged.departures[trees][:, column]
-    _, ridge = min((loss(score), ridge) for ridge, score in judged.linear.items())
+    ridge = _weakest(judged)
     linear = judged.linear[ridge]
     doubt = 1 / max(_rarer_groups(judged.material), 1.0)
 
@@ -196,6 +201,24 @@ def _choose(judged: Judged, options: Options) -> Choice:
     return Choice(Recipe(*trees, rounds, ridge, weight, strength), score, judged.material)
 
 
+def _weakest(judged: Judged) -> float:
+    """The weakest penalty of the linear part that later rows do not refuse by more than one standard error.
+
+    What a stronger one gains at an inner cut is mostly what the rows that taught there were short of, and in the end
+    there are more of them.
+    """
+    losses = {ridge: _losses(score, judged) for ridge, score in sorted(judged.linear.items())}
+    weight, timing = judged.material.weight, judged.material.timing
+    block = share_luck(len(weight), timing.at, timing.group)
+    code = None if block is None else block.code
+    best = min(losses, key=lambda ridge: float(weight @ losses[ridge]))
+    for ridge, loss in losses.items():
+        worse = loss - losses[best]
+        if ridge == best or float(weight @ worse / weight.sum()) <= standard_error(worse, weight, code):
+            return ridge
+    return best
+
+
 def _rarer_groups(material: Material) -> float:
     """Groups of the rarer outcome, by the share of it among the rows."""
     share = float(material.outcome.mean())
@@ -203,7 +226,13 @@ def _rarer_groups(material: Material) -> float:
 
 
 def _loss(score: Floats, judged: Judged) -> float:
-    """Weighted mean log loss; without a start, the level of every fold is set right first.
+    """Weighted mean of `_losses`."""
+    weight = judged.material.weight
+    return float(weight @ _losses(score, judged) / weight.sum())
+
+
+def _losses(score: Floats, judged: Judged) -> Floats:
+    """Log loss of each row, (m,); without a start, the level of every fold is set right first.
 
     How a base rate drifts from one year to the next says nothing about which member tells cases apart better, and the
     calibration follows the level anyway. Where the start is a record, it follows the service by itself: there the level
@@ -217,7 +246,7 @@ def _loss(score: Floats, judged: Judged) -> float:
         curvature = np.bincount(fold, weights=weight * share * (1 - share))
         level = level + np.clip(away / np.maximum(curvature, 1e-9), -2, 2)
     moved = score + level[fold]
-    return float(weight @ (np.logaddexp(0, moved) - outcome * moved) / weight.sum())
+    return np.asarray(np.logaddexp(0, moved) - outcome * moved)
 
 
 def fitted(

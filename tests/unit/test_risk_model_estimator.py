@@ -9,6 +9,7 @@ import numpy as np
 import pandas as pd
 import pytest
 from sklearn.base import clone
+from sklearn.linear_model import LogisticRegression
 from sklearn.model_selection import GridSearchCV
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
@@ -98,7 +99,7 @@ def test_the_score_is_the_weighted_sum_of_its_members(fitted):
     n = X["evidence"].map(X["evidence"].value_counts()).to_numpy()
     belief = n / (n + model.recipe_.evidence_strength)
     grown = X["start:city"] + X["start:kind"] + belief * model.booster_.predict(table.features, raw_score=True)
-    expected = 0.7 * grown + 0.3 * model.linear_.score(table.features)
+    expected = 0.7 * grown + 0.3 * model.linear_.score(table.features, table.start)
     assert np.allclose(model.decision_function(X), expected, rtol=0, atol=1e-12)
 
 
@@ -170,9 +171,23 @@ def test_a_model_without_trees_is_read_back_too():
 def test_a_model_of_another_format_is_refused(fitted):
     """An old model asks to be trained again."""
     files = fitted[0].to_files()
-    other = files["model.json"].replace(b'"format": 2', b'"format": 99')
-    with pytest.raises(ModelError, match="Expected a model of format 2, got 99"):
+    other = files["model.json"].replace(b'"format": 3', b'"format": 99')
+    with pytest.raises(ModelError, match="Expected a model of format 3, got 99"):
         RiskModel.from_files({**files, "model.json": other})
+
+
+def test_a_model_of_the_format_before_is_read_as_it_is(fitted):
+    """Its linear part has no terms of the start; all else is the same, and it is written again in the new format."""
+    model, X = fitted
+    files = model.to_files()
+    described = json.loads(files["model.json"])
+    k = len(model.columns_.features)
+    described["linear"]["terms"] = [term for term in described["linear"]["terms"] if term[0] < k]
+    old = {**files, "model.json": json.dumps(described | {"format": 2}).encode()}
+    new = {**files, "model.json": json.dumps(described).encode()}
+    back = RiskModel.from_files(old)
+    assert (back.predict_proba(X) == RiskModel.from_files(new).predict_proba(X)).all()
+    assert json.loads(back.to_files()["model.json"])["format"] == 3
 
 
 @pytest.mark.parametrize("damage", ["linear", "recipe", "classes", "columns", "evidence"])
@@ -271,6 +286,45 @@ def test_a_short_history_keeps_its_record_and_no_calibration():
     model.fit(X, y, at=when["at"] // 8, matures_at=when["at"] // 8 + DAY)
     assert (model.recipe_.linear_weight, model.recipe_.evidence_strength) == (0.25, 1000.0)
     assert model.calibration_.name == "identity"
+
+
+def overconfident(n: int = 3000, seed: int = 5) -> tuple[pd.DataFrame, np.ndarray]:
+    """A record that says too much: the truth departs from the base by a third of what it says."""
+    rng = np.random.default_rng(seed)
+    record = rng.normal(0, 2, n)
+    X = pd.DataFrame({"load": rng.normal(size=n), "start:city": np.full(n, -0.5), "start:kind": record})
+    y = (rng.random(n) < 1 / (1 + np.exp(-(record / 3 - 0.5 + 0.3 * X["load"])))).astype(int)
+    return X, y
+
+
+def test_the_linear_part_believes_a_record_as_far_as_it_holds():
+    """A plain regression on all columns is within the family: it is the model, when nothing else is asked for."""
+    X, y = overconfident()
+    model = RiskModel(start={"start:city": None, "start:kind": "kind"}, linear_weight=1.0, ridge=1.0)
+    model.fit(X, y)
+    theirs = LogisticRegression(C=1.0).fit(X[["load", "start:kind"]], y).decision_function(X[["load", "start:kind"]])
+    assert np.abs(model.decision_function(X) - theirs).max() < 0.02
+    told = model.explain(X)
+    assert list(told.points) == ["load", "kind"]
+    assert np.abs(told.base + told.points.to_numpy().sum(axis=1) - told.probability).max() < 1e-12
+
+
+def test_columns_named_for_the_linear_part_are_all_that_it_sees():
+    """Parts of the start among them only where nothing is named."""
+    X, y = overconfident(600)
+    model = RiskModel(start=["start:city", "start:kind"], linear_columns=["load"], linear_weight=0.5, rounds=5)
+    assert {term.place for term in model.fit(X, y).linear_.terms} == {0}
+
+
+def test_a_heavy_tail_is_seen_as_it_is_and_in_logs():
+    """A risk that follows the number itself is not bent to its logarithm."""
+    rng = np.random.default_rng(2)
+    X = pd.DataFrame({"hours": rng.lognormal(size=8000)})
+    y = (rng.random(8000) < 1 / (1 + np.exp(2 - X["hours"]))).astype(int)
+    model = RiskModel(linear_weight=1.0, ridge=1.0).fit(X, y)
+    assert {term.kind for term in model.linear_.terms} == {"number", "log"}
+    asked = pd.DataFrame({"hours": [0.5, 2.0, 3.5, 5.0]})
+    assert np.abs(np.diff(model.decision_function(asked)) - 1.5).max() < 0.3
 
 
 def test_an_interval_holds_the_probability(fitted):
