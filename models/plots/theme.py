@@ -122,8 +122,8 @@ def compiled(chart: alt.TopLevelMixin | dict[str, Any]) -> dict[str, Any]:
     """A chart in the language of the drawing engine, for `drawn` to draw again and again with other rows."""
     import vl_convert  # noqa: PLC0415
 
-    found: dict[str, Any] = vl_convert.vegalite_to_vega(chart if isinstance(chart, dict) else chart.to_dict())
-    return measured(found)
+    found: dict[str, Any] = measured(vl_convert.vegalite_to_vega(chart if isinstance(chart, dict) else chart.to_dict()))
+    return found
 
 
 def drawn(drawing: Mapping[str, Any]) -> str:

@@ -150,6 +150,8 @@ def warm() -> None:
     """Load the drawing engine, which takes about a second, before a reader waits for it."""
     _waterfall(Explanation(0, (), 0), "en")
     _drawn(_evidence_chart, [])
+    two = {"week": pd.to_datetime(["2024-01-01", "2024-01-08"]), "observed": [12.0, 24.0], "lower": 8.0, "upper": 19.0}
+    weeks(pd.DataFrame({**two, "alarm": [None, "rise"], "state": "shown"}), words_of("en"), 10, "light")
 
 
 @lru_cache(maxsize=512)
