@@ -131,7 +131,7 @@ class Move:
     ----------
     measure : a feature, or `risk`
     n : cases of today
-    index : the stability index; None where there are too few cases
+    index : the stability index; None where there are too few cases, or all have always been in one bin
     by_chance : what it would be on average with no change
     limit : what chance, and what was usual in the weeks of the material, explain
     """
@@ -162,6 +162,9 @@ class Move:
         if len(values) < FEWEST:
             return cls(measure, len(values), None)
         today, before = _coarse(bins.count(values), bins.all_counts)
+        if _degrees(today, before) < 1:
+            # All in one bin, then and now: what was always the same number cannot be seen to move within it.
+            return cls(measure, len(values), None)
         scale = min(cases / before.sum(), 1.0)
         chance = expected_by_chance(today, before, scale)
         limit = chance_limit(today, before, scale, ALPHA / tests) + bins.usual

@@ -2,7 +2,9 @@
 
 The cases of a scoring are open cases on a morning, so they are compared with the mornings of the material, and not with
 its openings and events; and with its newest quarter of a year, since a record that has just begun is no measure for one
-that is full. Measures of the calendar are left out: they move by the clock.
+that is full. Measures of the calendar are left out: they move by the clock. So are those that are one number for the
+whole city on any morning: a scoring has one value of theirs, which lies in one bin of many, and would always have moved
+much; of one value nothing can be said.
 """
 
 from __future__ import annotations
@@ -49,7 +51,7 @@ class Material:
     Attributes
     ----------
     cases : how many it is of
-    features : feature -> its bins; one that hardly ever had a value has none
+    features : feature -> its bins; one that hardly ever had a value has none, nor one of the whole city
     risks : outcome -> cases, and the bins of what the model told of them
     """
 
@@ -96,6 +98,17 @@ def compared(features: list[str]) -> list[str]:
     return [name for name in features if name not in CATALOGUE or CATALOGUE[name].family != "calendar"]
 
 
+def is_of_the_city(values: Floats, mornings: NDArray[np.int64]) -> bool:
+    """Whether n values, NaN for missing, are one number on each morning, and not the same on all.
+
+    Where every morning has one row, nothing speaks for it.
+    """
+    frame = pd.DataFrame({"morning": mornings, "value": values})
+    on_each = frame.groupby("morning")["value"]
+    several = on_each.size() > 1
+    return bool(several.any() and (on_each.nunique(dropna=False) == 1).all() and frame["value"].nunique() > 1)
+
+
 def material_of(history: History, models: FailureModels, *, cut: int | None = None) -> Material | None:
     """The material that models learned from, None where it has too few mornings.
 
@@ -118,7 +131,9 @@ def material_of(history: History, models: FailureModels, *, cut: int | None = No
     found = {
         name: bins
         for name in compared(models.features)
-        if (bins := Bins.of(inputs.matrix.features[name].to_numpy(np.float64), weeks)) is not None
+        if (values := inputs.matrix.features[name].to_numpy(np.float64)) is not None
+        and not is_of_the_city(values, at[places])
+        and (bins := Bins.of(values, weeks)) is not None
     }
     if not found:
         return None

@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 from data.errors import ModelError
 from models.drift import Bins, Material, Move, stability_index, told_against_came
 from models.drift.bins import ALPHA, SMALLEST, chance_limit, expected_by_chance, level_of
+from models.drift.material import is_of_the_city
 from models.drift.told import wilson
 
 
@@ -184,3 +185,35 @@ def test_honest_risks_hold_in_nineteen_of_twenty():
 def test_the_level_leaves_room_for_many_scorings():
     """One scoring of two hundred calls something moved where nothing has."""
     assert ALPHA == 0.005
+
+
+def test_a_measure_that_was_always_the_same_is_not_called_stable():
+    """60 zeros then and 60 now lie in one bin: the index is 0 whatever they do. With ten missing there are two bins."""
+    same = Bins.of(np.zeros(60))
+    assert same is not None
+    assert (same.edges, same.counts) == ((), (60,))
+    move = Move.between("x", same, np.zeros(60), cases=60, tests=1)
+    assert (move.index, move.level) == (None, "unknown")
+    partly = Bins.of(np.array([0.0] * 50 + [np.nan] * 50))
+    assert partly is not None
+    # Shares 0.9, 0.1 and 0.5, 0.5: 0.4 ln 1.8 - 0.4 ln 0.2 = 0.4 ln 9.
+    moved = Move.between("x", partly, np.array([0.0] * 90 + [np.nan] * 10), cases=100, tests=1)
+    assert moved.index == pytest.approx(0.4 * np.log(9))
+    assert moved.level == "moved_much"
+
+
+def test_a_number_of_the_whole_city_is_told_from_one_of_cases():
+    """One value on each of three mornings, and not always the same."""
+    mornings = np.repeat([1, 2, 3], 4)
+    city = np.repeat([5.0, 6.0, 7.0], 4)
+    assert is_of_the_city(city, mornings)
+    assert is_of_the_city(np.repeat([5.0, np.nan, 7.0], 4), mornings)
+    one_differs = city.copy()
+    one_differs[0] = 4.0
+    assert not is_of_the_city(one_differs, mornings)
+    missing = city.copy()
+    missing[0] = np.nan
+    assert not is_of_the_city(missing, mornings)
+    # Always the same number is a constant, and a single row a morning is no sign.
+    assert not is_of_the_city(np.full(12, 5.0), mornings)
+    assert not is_of_the_city(np.arange(12.0), np.arange(12))
