@@ -411,7 +411,7 @@ saved_view = Table(
     "saved_view",
     metadata,
     Column("view_id", String(32), primary_key=True),
-    Column("holder", String(80), nullable=False),  # as `audit_entry.actor`
+    Column("holder", String(80), nullable=False),  # key:ID, local, or desk:DIGEST of a role and its offices; no account
     Column("filters", Text, nullable=False),  # JSON object of the filters that are set, sorted by name
     Column("created_at", BigInteger, nullable=False),
     UniqueConstraint("holder", "filters"),

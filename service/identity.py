@@ -6,6 +6,7 @@ no figure is ever made per identity.
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Mapping
 from dataclasses import dataclass
 from enum import StrEnum
@@ -51,6 +52,10 @@ SCOPES: Final[Mapping[Role, frozenset[Scope]]] = {
 }
 
 
+# What the name of a desk of an identity provider begins with: a role with its offices, and no account.
+DESK: Final = "desk:"
+
+
 @dataclass(frozen=True, slots=True)
 class Identity:
     """One asker.
@@ -67,6 +72,17 @@ class Identity:
     role: Role
     offices: frozenset[str] | None
     scopes: frozenset[Scope]
+
+    @property
+    def desk(self) -> str:
+        """Whose saved views it has: those of its key; of a token, whose account is a person's, those of all with the
+        same role and offices, for nothing is kept by a person.
+        """
+        if not self.actor.startswith("token:"):
+            return self.actor
+        offices = "" if self.offices is None else "\0".join(sorted(self.offices))
+        named = f"{self.role.value}\0{self.offices is None}\0{offices}"
+        return f"{DESK}{hashlib.sha256(named.encode()).hexdigest()[:16]}"
 
     def may(self, scope: Scope) -> bool:
         """Whether it may do this."""

@@ -3,7 +3,7 @@ audit trail.
 
 What stays: every event, pressure, weak signals with their weeks, outcomes and reviews, the newest scoring as it is, and
 the one before that it is compared with. Views that a desk saved stay until it deletes them or its key is gone; those of
-accounts of an identity provider until they are deleted.
+a role and its offices, which may be given to nobody any more, as long as the audit trail.
 """
 
 from __future__ import annotations
@@ -22,6 +22,7 @@ from data.store import Store
 from data.store_append import read_log
 from data.store_audit import cut_front
 from service.earlier import read_earlier
+from service.identity import DESK
 from service.open_case import OUTCOME
 from service.settings import Settings
 
@@ -80,7 +81,8 @@ def retain(
     - Scorings older than `retain_risks_days`, and in later ones the rows of cases that were closed before then. Never a
       row of the newest scoring, or of the one that it is compared with.
     - With them, what was noted on cases that were closed before then. Never a mark of a case of the newest scoring.
-    - Views of keys that were revoked or expired `retain_jobs_days` ago.
+    - Views of keys that were revoked or expired `retain_jobs_days` ago; those of a role and its offices that were saved
+      `retain_audit_days` ago.
     - Jobs that ended `retain_jobs_days` ago; answered requests older than `idempotency_hours`.
     - Entries of the audit trail older than `retain_audit_days`, whose place a seal takes (`data.store_audit`).
 
@@ -139,9 +141,11 @@ def _old(
     ended = func.coalesce(job.finished_at, job.created_at)
     yield tables.job, job.state.in_(FINISHED) & (ended < limits.jobs)
     key = tables.api_key.c
-    # Nobody can ask for them any more. Of accounts of a provider nothing is known here but that they came.
+    # Nobody can ask for them any more. Which roles and offices a provider still gives out is not known here.
     lost = select(literal("key:") + key.key_id).where(or_(key.revoked_at < limits.jobs, key.expires_at < limits.jobs))
-    yield tables.saved_view, tables.saved_view.c.holder.in_(lost)
+    view = tables.saved_view.c
+    yield tables.saved_view, view.holder.in_(lost)
+    yield tables.saved_view, view.holder.startswith(DESK) & (view.created_at < limits.audit)
     yield tables.idempotent_request, (request.started_at < limits.requests) & (request.lease_until < now)
 
 

@@ -1,6 +1,7 @@
 """Saved views: filters of the list of cases that a desk keeps, by codes and by no text of anyone.
 
-A view belongs to the key or token that saved it, and is called by what it filters.
+A view belongs to the key that saved it, or to the desk: all tokens with the same role and offices. It belongs to no
+account, for that is a person's. It is called by what it filters.
 """
 
 from __future__ import annotations
@@ -61,7 +62,7 @@ def filters_of(choice: CaseChoice) -> Filters:
 def read_views(connection: Connection, identity: Identity) -> tuple[View, ...]:
     """The views of whoever asks, the oldest first."""
     column = _TABLE.c
-    query = select(column.view_id, column.filters).where(column.holder == identity.actor)
+    query = select(column.view_id, column.filters).where(column.holder == identity.desk)
     rows = connection.execute(query.order_by(column.created_at, column.view_id))
     return tuple(View(view_id, json.loads(filters)) for view_id, filters in rows)
 
@@ -91,14 +92,14 @@ def add_view(connection: Connection, identity: Identity, filters: Filters) -> Vi
     """
     kept = {view.view_id: view for view in read_views(connection, identity)}
     text = json.dumps(dict(sorted(filters.items())), ensure_ascii=False)
-    view_id = hashlib.blake2b(f"{identity.actor}\0{text}".encode(), digest_size=16).hexdigest()
+    view_id = hashlib.blake2b(f"{identity.desk}\0{text}".encode(), digest_size=16).hexdigest()
     if view_id in kept:
         return kept[view_id]
     if len(kept) >= MOST:
         raise ConflictError(_FULL)
     newest = connection.execute(select(func.max(_TABLE.c.created_at))).scalar()
     moment = max(int(time.time()), int(newest or 0))
-    row = {"view_id": view_id, "holder": identity.actor, "filters": text}
+    row = {"view_id": view_id, "holder": identity.desk, "filters": text}
     connection.execute(insert(_TABLE).values(**row, created_at=moment))
     return View(view_id, filters)
 
@@ -107,7 +108,7 @@ def drop_view(connection: Connection, identity: Identity, view_id: str) -> View 
     """Let go of a view of whoever asks; None where there is none with this id."""
     found = next((view for view in read_views(connection, identity) if view.view_id == view_id), None)
     if found is not None:
-        connection.execute(delete(_TABLE).where(_TABLE.c.view_id == view_id, _TABLE.c.holder == identity.actor))
+        connection.execute(delete(_TABLE).where(_TABLE.c.view_id == view_id, _TABLE.c.holder == identity.desk))
     return found
 
 

@@ -109,14 +109,14 @@ def test_a_store_of_the_second_version_gets_dated_capacities(store, tmp_path):
         connection.execute(text("DROP TABLE office_capacity"))
         _back_to_the_third_version(connection)
         connection.execute(text("UPDATE alembic_version SET version_num = '0002'"))
-    with pytest.raises(StoreError, match=r"Expected a store of version 0008, got 0002\. The next `heed import`"):
+    with pytest.raises(StoreError, match=r"Expected a store of version 0009, got 0002\. The next `heed import`"):
         store._prepare(create=False)
     store._prepare(create=True)
     pd.testing.assert_frame_equal(store.read_events(), before)
     assert store.read_offices()["capacity_per_day"].tolist() == [7.5]
     assert store.read_capacity().empty
     with store.reading() as connection:
-        assert stored_version(connection) == "0008"
+        assert stored_version(connection) == "0009"
 
 
 def test_a_store_of_the_third_version_gets_intervals(store):
@@ -240,3 +240,15 @@ def _back_to_the_third_version(connection) -> None:
 def _ids(store: Store) -> list[str]:
     with store.reading() as connection:
         return sorted(connection.execute(text("SELECT case_id || event_id FROM event")).scalars())
+
+
+def test_a_store_of_the_eighth_version_keeps_no_view_of_an_account(store):
+    """An account of an identity provider is a person's. Those of keys and of the machine itself stay."""
+    with store.writing() as connection:
+        for number, holder in enumerate(("token:0123456789abcdef", "key:0123456789ab", "local")):
+            row = {"view_id": str(number), "holder": holder, "filters": "{}", "created_at": 1}
+            _insert(connection, "saved_view", [row])
+        connection.execute(text("UPDATE alembic_version SET version_num = '0008'"))
+    store._prepare(create=True)
+    with store.reading() as connection:
+        assert set(connection.execute(text("SELECT holder FROM saved_view")).scalars()) == {"key:0123456789ab", "local"}

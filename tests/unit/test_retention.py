@@ -322,17 +322,22 @@ def test_what_was_noted_on_a_case_goes_with_its_risks(store):
 
 
 def test_views_of_keys_that_are_gone_go(store):
-    """Nobody can ask for them; those of a key that is good, or was revoked lately, and of the machine itself stay."""
+    """Nobody can ask for them; those of a key that is good, or was revoked lately, and of the machine itself stay.
+
+    Those of a role and its offices go with the audit trail of when they were saved.
+    """
     view = {"filters": "{}", "created_at": 1}
     with store.writing() as connection:
         for key, revoked in (("good", None), ("late", NOW - DAY), ("old", NOW - 400 * DAY)):
             told = {"key_id": key, "secret_sha256": "0" * 64, "role": "handler", "purpose": "desk", "created_at": 1}
             connection.execute(insert(tables.api_key).values(**told, revoked_at=revoked))
-        for number, holder in enumerate(("key:good", "key:late", "key:old", "local", "token:0")):
+        for number, holder in enumerate(("key:good", "key:late", "key:old", "local", "desk:0")):
             connection.execute(insert(tables.saved_view).values(view_id=str(number), holder=holder, **view))
+        new = {**view, "created_at": NOW - DAY}
+        connection.execute(insert(tables.saved_view).values(view_id="9", holder="desk:1", **new))
     dry = retain(store, KEEPS, now=NOW, dry_run=True)
     told = retain(store, KEEPS, now=NOW)
-    assert dry.gone["saved_view"] == told.gone["saved_view"] == 1
+    assert dry.gone["saved_view"] == told.gone["saved_view"] == 2
     with store.reading() as connection:
         left = set(connection.execute(select(tables.saved_view.c.holder)).scalars())
-    assert left == {"key:good", "key:late", "local", "token:0"}
+    assert left == {"key:good", "key:late", "local", "desk:1"}
