@@ -1,7 +1,9 @@
 """What is found out about a version later, such as how it did in a back-test: beside its files, and under a hash.
 
 It is no part of the version, whose name is the hash of what it learned; so it may be written anew, and a damaged one is
-refused like a damaged model.
+refused like a damaged model. It is not signed: it is made where a version is put to use, and the private key does not
+lie there. A hash shows damage and no forgery; whoever may write to the folder of models can open the gates that go by
+it, and can bring in no model.
 """
 
 from __future__ import annotations
