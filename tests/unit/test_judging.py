@@ -19,7 +19,7 @@ from models.gates import Facts, gates
 from models.judging import Contender, judged
 from models.learning import train
 from models.lineage import Lineage
-from service.drift import _matured, drift_rows, read_drift
+from service.drift import drift_rows, matured, read_drift
 from service.known import Known
 from service.training import lineage_of
 from tests.support.service_store import small_store
@@ -29,20 +29,20 @@ DAY = 86_400
 
 
 @pytest.fixture(scope="module")
-def models(small_history) -> FailureModels:
+def models(little_history) -> FailureModels:
     """Models of lateness alone."""
-    return train(small_history, outcomes=["late"], **QUICK, ridge=1.0)
+    return train(little_history, outcomes=["late"], **QUICK, ridge=1.0)
 
 
 @pytest.fixture(scope="module")
-def lineage(small_history, models) -> Lineage:
+def lineage(little_history, models) -> Lineage:
     """Where they come from."""
-    return lineage_of(small_history, models)
+    return lineage_of(little_history, models)
 
 
-def test_two_that_are_made_alike_do_not_differ(small_history, lineage):
+def test_two_that_are_made_alike_do_not_differ(little_history, lineage):
     """The difference is nothing, to the bit, and no gate of a difference closes."""
-    found = judged(small_history, Contender("failures-b", lineage), Contender("failures-a", lineage))
+    found = judged(little_history, Contender("failures-b", lineage), Contender("failures-a", lineage))
     late = found["outcomes"]["late"]
     assert (found["beside"], late["how"]) == ("failures-a", "made_alike")
     assert {one["value"] for one in late["differences"].values()} == {0.0}
@@ -53,10 +53,10 @@ def test_two_that_are_made_alike_do_not_differ(small_history, lineage):
 
 
 @pytest.mark.slow
-def test_one_that_knows_less_is_found_worse(small_history, lineage):
+def test_one_that_knows_less_is_found_worse(little_history, lineage):
     """Beside a constant that was made of no feature that tells anything."""
     poor = replace(lineage, parameters={"late": {**lineage.parameters["late"], "start": None, "rounds": 1}})
-    found = judged(small_history, Contender("failures-b", poor), Contender("failures-a", lineage))
+    found = judged(little_history, Contender("failures-b", poor), Contender("failures-a", lineage))
     late = found["outcomes"]["late"]
     assert late["how"] == "fitted_anew"
     assert late["differences"]["brier"]["value"] > 0
@@ -66,17 +66,17 @@ def test_one_that_knows_less_is_found_worse(small_history, lineage):
 
 
 @pytest.mark.slow
-def test_one_in_use_that_learned_of_nothing_after_the_cut_is_asked_as_it_is(small_history, lineage):
+def test_one_in_use_that_learned_of_nothing_after_the_cut_is_asked_as_it_is(little_history, lineage):
     """No refit: what the offices had."""
-    cut = int(np.quantile(small_history.cases["opened_at"], 0.5))
-    old = train(small_history, cut=cut, outcomes=["late"], **QUICK, ridge=1.0)
+    cut = int(np.quantile(little_history.cases["opened_at"], 0.5))
+    old = train(little_history, cut=cut, outcomes=["late"], **QUICK, ridge=1.0)
     champion = Contender("failures-a", replace(lineage, trained_before=cut), old)
-    found = judged(small_history, Contender("failures-b", lineage), champion)
+    found = judged(little_history, Contender("failures-b", lineage), champion)
     assert found["outcomes"]["late"]["how"] == "as_stored"
     assert found["outcomes"]["late"]["champion"]["figures"]["auc"]["value"] > 0.5
 
 
-def test_what_they_learned_from_is_kept_in_bins(models, small_history):
+def test_what_they_learned_from_is_kept_in_bins(models, little_history):
     """With the models, without a case or a feature of the calendar, and the same when read back."""
     material = models.material
     assert material is not None
@@ -87,7 +87,7 @@ def test_what_they_learned_from_is_kept_in_bins(models, small_history):
     assert all(min(bins.counts) >= 10 for bins in material.features.values())
     assert FailureModels.from_files(models.to_files()).material == material
     assert Material.from_file(material.to_file()) == material
-    names = set(small_history.cases["case_id"])
+    names = set(little_history.cases["case_id"])
     assert not any(name in material.to_file().decode() for name in list(names)[:50])
 
 
@@ -104,28 +104,32 @@ def _known(history, as_of: int, later: pd.DataFrame | None = None) -> Known:
     return Known(as_of, events, followed, none, none, {}, None)
 
 
+def _came(told: pd.DataFrame, known: Known) -> pd.DataFrame:
+    return matured(told, known.events, known.as_of, known.observed_until, ("late",))
+
+
 @pytest.mark.parametrize("share", [0.3, 0.5, 0.7, 0.9])
-def test_no_outcome_counts_that_was_known_later(small_history, share):
+def test_no_outcome_counts_that_was_known_later(little_history, share):
     """What became known at the scoring or after changes nothing: cut off, or turned into its opposite."""
-    events = small_history.events
+    events = little_history.events
     as_of = int(np.quantile(events["known_at"], share))
     earlier = as_of - 40 * DAY
     open_then = landmarks_now(events[events["known_at"] < earlier], earlier)["case_id"]
     told = pd.DataFrame({"case_id": open_then, "outcome": "late", "as_of": earlier, "probability": 0.3})
-    whole = _matured(told, _known(small_history, as_of), ("late",))
-    past = replace(_known(small_history, as_of), events=events[events["known_at"] < as_of])
-    pd.testing.assert_frame_equal(_matured(told, past, ("late",)), whole)
+    whole = _came(told, _known(little_history, as_of))
+    past = replace(_known(little_history, as_of), events=events[events["known_at"] < as_of])
+    pd.testing.assert_frame_equal(_came(told, past), whole)
     closing = events[events["kind"] == "closed"].assign(known_at=as_of + DAY, at=as_of - 30 * DAY)
-    pd.testing.assert_frame_equal(_matured(told, _known(small_history, as_of, closing), ("late",)), whole)
+    pd.testing.assert_frame_equal(_came(told, _known(little_history, as_of, closing)), whole)
     assert len(whole)
     assert set(whole["came"]) <= {0.0, 1.0}
 
 
-def test_drift_is_stored_with_the_scoring_and_read_back(small_history, models, tmp_path):
+def test_drift_is_stored_with_the_scoring_and_read_back(little_history, models, tmp_path):
     """In place of that of the same moment; of a version that kept nothing, only what came is told."""
-    inputs = small_history.inputs.rows(np.flatnonzero(small_history.landmarks["kind"] == "morning")[-300:])
+    inputs = little_history.inputs.rows(np.flatnonzero(little_history.landmarks["kind"] == "morning")[-300:])
     told = {"late": np.full(len(inputs), 0.9)}
-    known = _known(small_history, small_history.as_of)
+    known = _known(little_history, little_history.as_of)
     with Store.open(str(small_store(tmp_path))) as store:
         for kept in (models, replace(models, material=None)):
             rows = drift_rows(store, kept, "failures-0123456789ab", known, inputs, told)

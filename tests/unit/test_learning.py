@@ -39,13 +39,13 @@ def _short_waits():
 
 
 @pytest.fixture(scope="module")
-def models(small_history) -> FailureModels:
-    return train(small_history, **QUICK)
+def models(little_history) -> FailureModels:
+    return train(little_history, **QUICK)
 
 
 @pytest.fixture(scope="module")
-def some(small_history):
-    return small_history.inputs.rows(np.arange(0, len(small_history.inputs), 41))
+def some(little_history):
+    return little_history.inputs.rows(np.arange(0, len(little_history.inputs), 41))
 
 
 def rebuilt(events: pd.DataFrame, lives: History, **change: object) -> History:
@@ -55,33 +55,33 @@ def rebuilt(events: pd.DataFrame, lives: History, **change: object) -> History:
 
 
 @pytest.fixture(scope="module")
-def spoiled(small_history) -> History:
+def spoiled(little_history) -> History:
     """The small city with every case of one category closed after five minutes: a record of work already done."""
-    events = small_history.events.copy()
+    events = little_history.events.copy()
     openings = events[events["kind"] == "opened"].set_index("case_id")
     chosen = openings.index[openings["category"] == SPOILED]
     events = events[~(events["case_id"].isin(chosen) & (events["kind"] != "opened"))]
     rows = pd.DataFrame({"case_id": chosen, "kind": "closed", "at": openings.loc[chosen, "at"] + 300})
     rows["known_at"] = rows["at"]
     rows = rows.reindex(columns=events.columns).astype(events.dtypes.to_dict())
-    return rebuilt(pd.concat([events, rows], ignore_index=True), small_history, kinds=["opening"], outcomes=["late"])
+    return rebuilt(pd.concat([events, rows], ignore_index=True), little_history, kinds=["opening"], outcomes=["late"])
 
 
 @pytest.mark.parametrize("outcome", ["late", "unresolved_28d", "reopened_28d", "handed_up_28d"])
-def test_what_teaches_was_mature_at_the_moment(small_history, outcome):
+def test_what_teaches_was_mature_at_the_moment(little_history, outcome):
     """Landmarks and answers lie before the moment, and what lies between is on no side."""
-    moment = int(np.quantile(small_history.cases["opened_at"], 0.6))
-    taught = lesson(small_history, outcome, moment)
+    moment = int(np.quantile(little_history.cases["opened_at"], 0.6))
+    taught = lesson(little_history, outcome, moment)
     assert (taught.at < moment).all()
     assert (taught.matures_at < moment).all()
     assert not np.isnan(taught.value).any()
-    open_then = small_history.outcomes[outcome].eligible & (small_history.landmarks["landmark_at"] < moment)
+    open_then = little_history.outcomes[outcome].eligible & (little_history.landmarks["landmark_at"] < moment)
     assert len(taught) < open_then.sum()
 
 
-def test_models_made_back_then_are_the_models_made_from_what_was_known_then(small_history, spoiled):
+def test_models_made_back_then_are_the_models_made_from_what_was_known_then(little_history, spoiled):
     """Training at a cut inside a longer history gives the very files that the office would have had."""
-    for lives in (rebuilt(small_history.events, small_history, kinds=["opening"]), spoiled):
+    for lives in (rebuilt(little_history.events, little_history, kinds=["opening"]), spoiled):
         cut = int(np.quantile(lives.cases["opened_at"], 0.6))
         names = ("late",)
         then = rebuilt(known_before(lives.events, cut), lives, as_of=cut, kinds=["opening"], outcomes=names)
@@ -90,9 +90,9 @@ def test_models_made_back_then_are_the_models_made_from_what_was_known_then(smal
         assert made_now.to_files() == made_then.to_files()
 
 
-def test_training_again_gives_the_same_bytes(small_history):
+def test_training_again_gives_the_same_bytes(little_history):
     """Whatever the number of threads."""
-    openings = rebuilt(small_history.events, small_history, kinds=["opening"], outcomes=["late"])
+    openings = rebuilt(little_history.events, little_history, kinds=["opening"], outcomes=["late"])
     once, again = (train(openings, threads=n, **{**QUICK, "rounds": 5}) for n in (1, 2))
     assert once.to_files() == again.to_files()
 
@@ -189,11 +189,11 @@ def test_an_outcome_that_nobody_records_gets_no_model_and_says_why():
     np.testing.assert_allclose(told[ANY].probability, told["late"].probability, rtol=1e-15)
 
 
-def test_too_little_history_is_refused_with_the_counts(small_history):
+def test_too_little_history_is_refused_with_the_counts(little_history):
     """Two hundred cases, twenty of them failed, in at least one way."""
-    early = int(small_history.cases["opened_at"].iloc[150])
+    early = int(little_history.cases["opened_at"].iloc[150])
     with pytest.raises(NotEnoughDataError, match="200 matured cases, 20 of them failed, and got late"):
-        train(small_history, cut=early)
+        train(little_history, cut=early)
 
 
 def test_cases_of_grade_d_do_not_teach(spoiled):
@@ -241,12 +241,12 @@ def test_no_landmarks_have_no_risks(models, some):
     assert len(models.explain(none, ANY).points) == 0
 
 
-def test_a_store_is_trained_and_its_models_are_found(small_city_url, small_history, tmp_path, monkeypatch):
+def test_a_store_is_trained_and_its_models_are_found(little_city_url, little_history, tmp_path, monkeypatch):
     """Saved under one name, promoted, read back; refused once the facts mean something else."""
     registry = Registry(tmp_path / "models")
     with pytest.raises(UsageError, match="There are no models yet"):
         champion(registry)
-    with Store.open(small_city_url) as store:
+    with Store.open(little_city_url) as store:
         openings = history_of(store, kinds=["opening"], outcomes=["late"])
         version, _made = train_models(store, registry, openings)
     assert version.startswith(f"{FAILURES}-")
@@ -261,9 +261,9 @@ def test_a_store_is_trained_and_its_models_are_found(small_city_url, small_histo
     assert "heed train" in str(caught.value)
 
 
-def test_a_source_without_types_of_problem_learns_as_one_of_a_single_type(small_history):
+def test_a_source_without_types_of_problem_learns_as_one_of_a_single_type(little_history):
     """A type that is not known is evidence like another; the trees are believed."""
-    taught = lesson(small_history, "late", small_history.as_of)
+    taught = lesson(little_history, "late", little_history.as_of)
     made = []
     for category in (None, "all the same"):
         frame = taught.inputs.landmarks.assign(category=pd.Series([category] * len(taught), dtype="str"))
@@ -273,9 +273,9 @@ def test_a_source_without_types_of_problem_learns_as_one_of_a_single_type(small_
     np.testing.assert_array_equal(*made)
 
 
-def test_labels_that_are_not_believed_do_not_say_how_failures_go_together(small_history):
+def test_labels_that_are_not_believed_do_not_say_how_failures_go_together(little_history):
     """Of rows without weight, the labels may say anything."""
-    lessons = {name: lesson(small_history, name, small_history.as_of) for name in ("late", "unresolved_28d")}
+    lessons = {name: lesson(little_history, name, little_history.as_of) for name in ("late", "unresolved_28d")}
     doubted = {name: replace(one, weight=(one.group % 3 > 0).astype(float)) for name, one in lessons.items()}
     lied = {name: replace(one, value=np.where(one.weight > 0, one.value, 1.0)) for name, one in doubted.items()}
     found = learning._together(doubted, 1)
@@ -283,10 +283,10 @@ def test_labels_that_are_not_believed_do_not_say_how_failures_go_together(small_
     assert learning._together(lied, 1) == found
 
 
-def test_an_outcome_too_thin_to_judge_leaves_the_others_to_say_how_failures_go_together(small_history):
+def test_an_outcome_too_thin_to_judge_leaves_the_others_to_say_how_failures_go_together(little_history):
     """It is left out, and the fit is that of the others."""
-    lessons = {name: lesson(small_history, name, small_history.as_of) for name in ("late", "unresolved_28d")}
-    thin = lesson(small_history, "handed_up_28d", small_history.as_of)
+    lessons = {name: lesson(little_history, name, little_history.as_of) for name in ("late", "unresolved_28d")}
+    thin = lesson(little_history, "handed_up_28d", little_history.as_of)
     few = thin.rows(thin.group < 150)
     assert learning._together({**lessons, "handed_up_28d": few}, 1).n > 100
 
@@ -299,17 +299,17 @@ def test_thinning_takes_as_many_as_it_may():
     assert thinned(np.array([False, True, False, True]), 1).tolist() == [1]
 
 
-def test_waits_at_a_cut_know_nothing_of_what_came_later(small_history):
+def test_waits_at_a_cut_know_nothing_of_what_came_later(little_history):
     """Withdrawals, and their taking back, that became known after it change neither who waited nor for how long."""
-    lives = rebuilt(small_history.events, small_history, kinds=["opening"], outcomes=["late"])
+    lives = rebuilt(little_history.events, little_history, kinds=["opening"], outcomes=["late"])
     cut = int(np.quantile(lives.cases["opened_at"], 0.5))
     some = lives.cases["case_id"][lives.cases["opened_known_at"] < cut].iloc[::9]
     later = pd.DataFrame({"case_id": np.repeat(some, 2), "kind": ["withdrawn", "reopened"] * len(some), "at": cut - 60})
     later["known_at"] = np.where(later["kind"] == "withdrawn", cut - 60, cut + 60)
     later = later.reindex(columns=lives.events.columns).astype(lives.events.dtypes.to_dict())
     events = pd.concat([lives.events, later], ignore_index=True)
-    now = rebuilt(events, small_history, kinds=["opening"], outcomes=["late"])
-    then = rebuilt(known_before(events, cut), small_history, as_of=cut, kinds=["opening"], outcomes=["late"])
+    now = rebuilt(events, little_history, kinds=["opening"], outcomes=["late"])
+    then = rebuilt(known_before(events, cut), little_history, as_of=cut, kinds=["opening"], outcomes=["late"])
     known_now, known_then = waits(now, cut), waits(then, cut)
     np.testing.assert_array_equal(known_now.seconds, known_then.seconds)
     np.testing.assert_array_equal(known_now.censored, known_then.censored)

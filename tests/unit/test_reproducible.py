@@ -45,19 +45,19 @@ def tied(city):
 
 
 @pytest.fixture(scope="module")
-def histories(small_city, tmp_path_factory) -> list[History]:
+def histories(little_city, tmp_path_factory) -> list[History]:
     """The history of one city in two stores with keys of their own; the second was imported in another order."""
     found = []
     for number in range(2):
         folder = tmp_path_factory.mktemp("city")
-        paths = write_city(tied(small_city), folder)
+        paths = write_city(tied(little_city), folder)
         if number:
             events = pd.read_parquet(paths["events"])
             events.sample(frac=1.0, random_state=3).to_parquet(paths["events"], index=False)
         with Store.open(f"sqlite:///{folder / 'city.db'}", create=True) as store:
-            import_file(store, paths["events"], find_mapping("demo"), extracted_at=small_city.end - 1)
-            places = small_city.areas, small_city.offices, small_city.categories, small_city.inspections
-            store.write_places(*places, small_city.capacities)
+            import_file(store, paths["events"], find_mapping("demo"), extracted_at=little_city.end - 1)
+            places = little_city.areas, little_city.offices, little_city.categories, little_city.inspections
+            store.write_places(*places, little_city.capacities)
             found.append(history_of(store, kinds=("opening",), outcomes=("late",)))
     return found
 
