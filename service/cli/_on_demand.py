@@ -70,7 +70,8 @@ class OnDemand(Mapping[str, Any]):
         if name not in self._made and name in COMMANDS:
             import_module(f"service.cli.{COMMANDS[name][0]}")
             app = import_module("service.cli._app").app
-            self._made |= typer.main.get_command(app).commands._made
+            whole: Any = typer.main.get_command(app)
+            self._made |= whole.commands._made
         return self._made[name]
 
     def __iter__(self) -> Iterator[str]:

@@ -15,7 +15,7 @@ from pathlib import Path
 
 import httpx
 
-_PATIENCE = 120.0  # a loaded machine takes long to import everything
+_PATIENCE = 180.0  # a loaded machine takes long to import everything
 _LOOK_AGAIN = 0.1
 # As the installed command does, but from this interpreter.
 _COMMAND = (sys.executable, "-c", "import sys; from service.cli import main; sys.exit(main())")
