@@ -82,14 +82,14 @@ def test_a_chart_comes_alive_and_says_what_its_table_says(window, whole, name, s
     asked: list[str] = []
     page.on("request", lambda request: asked.append(request.url))
     page.goto(f"{whole[name]}?lang=en")
-    text = page.locator("picture[data-live] img").get_attribute("alt")
+    text = page.locator("picture[data-live] img").first.get_attribute("alt")
     page.evaluate("document.querySelector('figure').scrollIntoView()")
     page.wait_for_selector(".live svg")
-    live = page.locator(".live")
+    live = page.locator(".live").first
     page.wait_for_function("document.querySelector('.live').getAttribute('role') === 'img'")
     assert live.get_attribute("aria-label") == text
     assert ink in live.locator("svg").inner_html()
-    assert not page.locator("picture[data-live]").is_visible()
+    assert not page.locator("picture[data-live]").first.is_visible()
     box = live.locator("svg").bounding_box()
     where = (0.7, 0.5) if name == "signal" else (0.1, 0.95)
     for step in (0, 3):
@@ -106,6 +106,24 @@ def test_a_chart_comes_alive_and_says_what_its_table_says(window, whole, name, s
         assert told == f"This case: {page.locator('table.reasons tfoot td').first.inner_text()}"
     origin = whole[name].split("/", 3)[2]
     assert {address.split("/", 3)[2] for address in asked} == {origin}
+    assert complaints == []
+
+
+@pytest.mark.parametrize(
+    ("name", "kinds"), [("case", {"reasons", "life"}), ("area", {"weeks"}), ("model", {"reliability", "capacity"})]
+)
+def test_every_chart_of_a_page_comes_alive(window, whole, name, kinds):
+    """Each once it is in sight, and none complains of the policy."""
+    page, complaints = window()
+    page.goto(f"{whole[name]}?lang=en")
+    page.evaluate("document.querySelectorAll('details').forEach(one => { one.open = true })")
+    pictures = page.locator("picture[data-live]")
+    sources = pictures.locator("img").evaluate_all("images => images.map(image => image.src)")
+    assert {source.partition("?")[0].rsplit("/", 1)[-1].removesuffix(".svg") for source in sources} == kinds
+    for place in range(pictures.count()):
+        page.evaluate("place => document.querySelectorAll('figure picture[data-live]')[place].scrollIntoView()", place)
+        page.wait_for_function("place => document.querySelectorAll('picture[data-live]')[place].hidden", arg=place)
+    assert page.locator(".live[role=img] svg").count() == pictures.count()
     assert complaints == []
 
 
