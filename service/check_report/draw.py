@@ -46,6 +46,8 @@ def svg_of(chart: Chart, language: Language, *, name: str, alternative: str) -> 
     svg = str(vl_convert.vegalite_to_svg(drawn))
     for marker, paint in _PAINTS.items():
         svg = svg.replace(marker, paint)
+    # The picture is named as a whole; the engine's own roles would name parts of it that say nothing.
+    svg = re.sub(r' (?:aria-label|aria-roledescription|role|aria-hidden)="[^"]*"', "", svg)
     svg = re.sub(r'\bid="([^"]+)"', rf'id="{name}-\1"', svg)
     svg = re.sub(r"url\(#([^)]+)\)", rf"url(#{name}-\1)", svg)
     said = alternative.replace("&", "&amp;").replace('"', "&quot;").replace("<", "&lt;")
