@@ -72,7 +72,7 @@ class OverridesAnswer(BaseModel):
         reasons=[{**_PART, "code": "known_on_site", "name": "known from the place itself"}],
         bands=[{**_PART, "code": "medium", "name": "medium"}],
         types=[{**_PART, "code": "drain", "name": "Blocked drain"}],
-        came=[_CAME],
+        came=[],
         note="",
     )
 
