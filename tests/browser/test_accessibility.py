@@ -22,6 +22,7 @@ from models.registry import Registry
 from service.dashboard import charts
 from tests.support.online_city import online_city
 from tests.support.page_store import addresses, full_store, served
+from tests.support.patience import PATIENCE
 from tests.support.rare_pages import RARE, REPORTS, rare_pages, report
 
 CHROMIUM = os.environ.get("HEED_CHROMIUM") or shutil.which("chromium") or "/usr/bin/chromium"
@@ -48,8 +49,6 @@ SAMPLES = (
     (("en", "light", 320), ("zh", "light", 1280), ("zh", "dark", 2560)),
     (("zh", "dark", 320), ("en", "dark", 1280), ("en", "light", 2560)),
 )
-# Slow reading of the machine is no fault of a page.
-PATIENCE = 120_000
 # What a mark is and which of its colours has to be seen.
 MARKS = {
     ".band::before": "backgroundColor",

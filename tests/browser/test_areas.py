@@ -11,6 +11,7 @@ import pytest
 from playwright.sync_api import Browser, Page, sync_playwright
 
 from tests.support.page_store import full_store, served
+from tests.support.patience import PATIENCE
 from tests.support.service_store import SMALL_AREA
 
 CHROMIUM = os.environ.get("HEED_CHROMIUM") or shutil.which("chromium") or "/usr/bin/chromium"
@@ -18,7 +19,6 @@ pytestmark = pytest.mark.skipif(
     not Path(CHROMIUM).exists(), reason="Chromium is not on this machine: apt-get install chromium fonts-noto-cjk"
 )
 ARGUMENTS = ["--no-sandbox", "--disable-gpu", "--no-first-run", "--disable-background-networking", "--disable-sync"]
-PATIENCE = 120_000
 
 
 @pytest.fixture(scope="module")

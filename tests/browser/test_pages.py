@@ -15,6 +15,7 @@ from playwright.sync_api import Browser, BrowserContext, Page, sync_playwright
 
 from service.app import create_app
 from service.settings import Settings
+from tests.support.patience import PATIENCE
 from tests.support.service_store import shared_store
 
 CHROMIUM = os.environ.get("HEED_CHROMIUM") or shutil.which("chromium") or "/usr/bin/chromium"
@@ -107,7 +108,7 @@ def visit(browser, origin):
         context = browser.new_context(
             viewport={"width": width, "height": 900}, color_scheme=scheme, java_script_enabled=script, locale="en-GB"
         )
-        context.set_default_timeout(120_000)  # slow reading of the machine is no fault of a page
+        context.set_default_timeout(PATIENCE)
         contexts.append(context)
         return Visit(context, origin)
 
@@ -154,7 +155,7 @@ def test_an_officer_finds_the_riskiest_case_and_sees_why(visit, language):
     page.goto(f"{window.origin}/?lang={language}")
     first = page.locator(".case").first
     frequency = first.locator(".risk p").first.inner_text()
-    reason = first.locator(".why .said").first.inner_text()
+    reason = first.locator(".why span").first.inner_text()
     first.locator("h2 a").click()
     assert frequency in page.locator(".riskcard").inner_text()
     row = page.locator("table.reasons:not(.outcomes) tbody tr").nth(1)

@@ -17,6 +17,7 @@ from playwright.sync_api import Browser, Locator, Page, sync_playwright
 from data.store import Store
 from models.registry import Registry
 from tests.support.page_store import full_store, served
+from tests.support.patience import PATIENCE
 
 CHROMIUM = os.environ.get("HEED_CHROMIUM") or shutil.which("chromium") or "/usr/bin/chromium"
 pytestmark = pytest.mark.skipif(
@@ -24,8 +25,6 @@ pytestmark = pytest.mark.skipif(
 )
 ARGUMENTS = ["--no-sandbox", "--disable-gpu", "--no-first-run", "--disable-background-networking", "--disable-sync"]
 LANGUAGES = ["en", "zh"]
-# Slow reading of the machine is no fault of a page.
-PATIENCE = 120_000
 
 
 class Mouse:
@@ -157,7 +156,7 @@ def test_an_officer_finds_the_riskiest_case_of_a_type_and_sees_why_and_since_whe
     names = set(page.locator(".case h2").all_inner_texts())
     assert len(names) == 1
     first = page.locator(".case").first
-    frequency, reason = first.locator(".risk p").first.inner_text(), first.locator(".why .said").first.inner_text()
+    frequency, reason = first.locator(".risk p").first.inner_text(), first.locator(".why span").first.inner_text()
     user.press(first.locator("h2 a"))
     page.wait_for_url(f"{origin}/cases/{told['id']}?lang={language}")
     assert str(told["risk"]["per_100"]) in frequency

@@ -16,14 +16,13 @@ from playwright.sync_api import Browser, Page, sync_playwright
 
 from tests.support.online_city import online_city
 from tests.support.page_store import served
+from tests.support.patience import PATIENCE
 
 CHROMIUM = os.environ.get("HEED_CHROMIUM") or shutil.which("chromium") or "/usr/bin/chromium"
 pytestmark = pytest.mark.skipif(
     not Path(CHROMIUM).exists(), reason="Chromium is not on this machine: apt-get install chromium fonts-noto-cjk"
 )
 ARGUMENTS = ["--no-sandbox", "--disable-gpu", "--no-first-run", "--disable-background-networking", "--disable-sync"]
-# Slow reading of the machine is no fault of a page.
-PATIENCE = 120_000
 REPLY = {"en": "replied now", "zh": "现在先作答复"}
 BY = {"en": "closed it by then", "zh": "在此日前办结"}
 CHECK = {"en": "What the check found here", "zh": "查看此处的检查结果"}
