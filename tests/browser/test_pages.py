@@ -14,6 +14,7 @@ import uvicorn
 from playwright.sync_api import Browser, BrowserContext, Page, sync_playwright
 
 from service.app import create_app
+from service.dashboard.live_charts import bundle
 from service.settings import Settings
 from tests.support.patience import PATIENCE
 from tests.support.service_store import shared_store
@@ -44,6 +45,8 @@ PAGES = {
 @pytest.fixture(scope="module")
 def origin() -> Iterator[str]:
     """The service on a port of its own."""
+    # A page that asks while the library is being made for another is told to come again, and the console says so.
+    bundle()
     settings = Settings(store_url=str(shared_store()), port=0)
     app = create_app(settings)
     server = uvicorn.Server(uvicorn.Config(app, host=settings.host, port=0, log_level="warning", lifespan="off"))
