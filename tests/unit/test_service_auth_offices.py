@@ -167,7 +167,11 @@ def test_nothing_of_a_handlers_answer_is_remembered_for_others(tmp_path):
     assert handler_first != every
     assert city.get("/cases?deadline=all", city.handler).text == handler_first
     kept = city.snapshot.memo
-    assert all(key[0] in ("view", "risks", "choices") for key in kept)
+    assert all(key[0] in ("view", "risks", "choices", "tally") for key in kept)
+    # What stands beside the filters is remembered of the list of all offices, and told to nobody else.
+    (tally,) = (each for key, each in kept.items() if key[0] == "tally")
+    assert sum(tally[band] for band in ("high", "medium", "low")) == len(city.snapshot.cases)
+    assert city.get("/cases?deadline=all", city.admin).text == every
     assert {code for code, _ in kept["choices", "en"]["office"]} == {case.office for case in city.snapshot.cases} - {
         None
     }

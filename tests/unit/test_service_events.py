@@ -93,7 +93,8 @@ def test_events_are_stored_and_told(kept, number):
     }  # fmt: skip
     after = left_in(store)
     assert {name: after[name] - before[name] for name in after} == {
-        "event": 2, "import_run": 1, "audit_entry": 1, "idempotent_request": 1, "signal_review": 0
+        "event": 2, "import_run": 1, "audit_entry": 1, "idempotent_request": 1, "signal_review": 0,
+        "case_mark": 0,
     }  # fmt: skip
     found = of_case(store, number)
     assert found["kind"].tolist() == ["opened", "transferred"]
