@@ -245,12 +245,12 @@ def test_the_forms_of_the_list_lead_back_to_the_same_place(writer):
     case_id = cases(writer)[0]["id"]
     answer = _form(writer, case_id, "set=seen&list=1&back=band%3Dhigh%26order%3Ddue%26lang%3Den")
     assert answer.status_code == 303
-    assert answer.headers["location"] == f"/cases?band=high&order=due&lang=en#c-{case_id}"
+    assert answer.headers["location"] == f"/cases?band=high&order=due&lang=en#c-{case_id[:12]}"
     for hostile in ("//evil.example", "band=purple", "next=https%3A//evil.example", "%00", "a=1&" * 40):
         answer = _form(writer, case_id, "set=seen&list=1&back=" + hostile.replace("&", "%26").replace("=", "%3D"))
-        assert (answer.status_code, answer.headers["location"]) == (303, f"/cases?lang=en#c-{case_id}")
+        assert (answer.status_code, answer.headers["location"]) == (303, f"/cases?lang=en#c-{case_id[:12]}")
     # The list as it opens has no query; of a case its page is the place.
-    assert _form(writer, case_id, "set=seen&list=1&back=").headers["location"] == f"/cases?lang=en#c-{case_id}"
+    assert _form(writer, case_id, "set=seen&list=1&back=").headers["location"] == f"/cases?lang=en#c-{case_id[:12]}"
     assert _form(writer, case_id, "set=seen").headers["location"] == f"/cases/{case_id}?lang=en#noted"
     with writer.app.state.reads.connection() as connection:
         # Seen is seen, however often somebody says so.
