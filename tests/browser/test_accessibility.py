@@ -33,7 +33,7 @@ ARGUMENTS = ["--no-sandbox", "--disable-gpu", "--no-first-run", "--disable-backg
 PAGES = [
     *("cases", "passed", "case", "overdue", "areas", "area", "withheld area", "town"),
     *("signals", "signal", "withheld signal", "models", "champion", "model", "sign-in", "error"),
-    *("what if", "boundary", "board", "drift", "promotion", "rollback"),
+    *("what if", "boundary", "board", "drift", "overrides", "promotion", "rollback"),
 ]
 # Of a city with models that can be asked; made in the long run.
 ASKED = ("answer", "refusal")

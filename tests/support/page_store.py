@@ -138,6 +138,7 @@ def addresses_of(json_at: Callable[[str], Any]) -> dict[str, str]:
         "champion": f"/models/{versions[True]}",
         "model": f"/models/{versions[False]}",
         "drift": "/models/drift",
+        "overrides": "/models/overrides",
         "promotion": f"/models/{versions[False]}/promote?alias=champion&reason=newer-data",
         "sign-in": "/sign-in",
         "error": "/cases/none",
