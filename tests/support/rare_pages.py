@@ -91,6 +91,8 @@ def rare_pages(folder: Path) -> Iterator[Rare]:
             "no drift": (nothing, "/models/drift", {}),
         }
 
+        # Asked for once: whoever tries a wrong key in every theme and width is told to wait after the tenth.
+        @cache
         def html(name: str, language: str) -> str:
             if name == "wrong key":
                 answer = locked.request(
