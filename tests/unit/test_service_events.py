@@ -339,12 +339,16 @@ def test_a_post_is_no_look_at_other_cases_unless_it_says_so(kept, number):
     moment = datetime.fromtimestamp(int(time.time()) - 1, UTC)
     post(writer, opened(number, at="2026-03-02T09:30:00+08:00"), moved(number), extracted_at=moment.isoformat())
     whole = observed_until(store)
-    assert (whole.loc[before.index] == moment.timestamp()).all()
+    # A case that was heard of after that moment, in this very second, is known of until then.
+    assert (whole.loc[before.index] == before.clip(lower=moment.timestamp())).all()
+    assert (whole.loc[before.index] == moment.timestamp()).any()
     # Also where there is nothing new to say with it.
     later = datetime.fromtimestamp(int(time.time()), UTC)
     answer = post(writer, moved(number), extracted_at=later.isoformat())
     assert (answer.status_code, answer.json()["stored"]) == (200, 0)
-    assert (observed_until(store).loc[before.index] == later.timestamp()).all()
+    newest = observed_until(store)
+    assert (newest.loc[before.index] == whole.loc[before.index].clip(lower=later.timestamp())).all()
+    assert (newest.loc[before.index] == later.timestamp()).any()
 
 
 def test_nothing_is_known_before_what_is_known_already(kept, number, monkeypatch):
