@@ -2,7 +2,7 @@
 
 There is no area, no office and nobody who noted it among them. What is told is coarse on purpose: of each way to divide
 the cases, counts under the minimum stay back, with as many others as it takes that none follows from the sum
-(`service.disclosure.disclose`); all others are told to the nearest five, so that one mark more or less shows nowhere.
+(`service.disclosure.disclose`); all others are told to the nearest five, so that one mark more or less seldom shows.
 A mark says nothing of which outcome it is about, so that each is asked what came of it in every way to fail.
 """
 
