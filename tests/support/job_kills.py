@@ -104,6 +104,7 @@ def killed(url: str, seed: int, times: int, kinds: Mapping[str, Kind], *, pause:
         if not left(url):
             break
     wait_for_end(url)
+    time.sleep(1.0)  # the newest may only have begun: until it listens, the signal ends it as it ends any process
     codes = [ended(worker, signal.SIGTERM) for worker in workers]
     assert codes == [0, 0], codes
     return kills
