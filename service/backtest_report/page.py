@@ -13,7 +13,6 @@ from typing import Any, Final
 from zoneinfo import ZoneInfo
 
 from jinja2 import Environment, FileSystemLoader, StrictUndefined, select_autoescape
-from markupsafe import Markup
 
 from data.quality.check_finding import Language, number
 from features.catalogue import CATALOGUE
@@ -31,6 +30,7 @@ from service.backtest_report.words import (
     WORDS,
     outcome_told,
 )
+from service.report_style import report_style
 
 _HERE: Final = Path(__file__).parent
 _SHOWN: Final = ("auc", "average_precision", "brier", "ece")
@@ -69,7 +69,7 @@ def page_of(found: Mapping[str, Any], language: Language, *, near_instant: int =
         .render(
             t=telling.words,
             language={"zh": "zh-Hans", "en": "en"}[language],
-            style=Markup((_HERE / "templates" / "backtest.css").read_text("utf-8")),  # noqa: S704
+            style=report_style(_HERE / "templates" / "backtest.css"),
             outcome=outcome_told(found["outcome"], language),
             about=telling.about(),
             summary=telling.summary(),

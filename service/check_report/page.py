@@ -38,6 +38,7 @@ from service.check_report.told import (
 )
 from service.check_report.words import SYMPTOMS, WORDS
 from service.check_verdict import ANSWERS, QUESTIONS
+from service.report_style import report_style
 
 _HERE: Final = Path(__file__).parent
 # More rows than anyone reads; the JSON has them all.
@@ -72,7 +73,7 @@ def page_of(report: Report, language: Language) -> str:
     return template.render(
         t=_Words(language),
         language={"zh": "zh-Hans", "en": "en"}[language],
-        style=Markup((_HERE / "templates" / "check.css").read_text("utf-8")),  # noqa: S704
+        style=report_style(_HERE / "templates" / "check.css"),
         subjects=[_subject(place, one, language) for place, one in enumerate(report.checked)],
         verdicts=[
             {

@@ -13,8 +13,7 @@ from models.plots import theme
 
 SERVICE = Path(__file__).parents[2] / "service"
 PAGES = SERVICE / "dashboard" / "static" / "heed.css"
-BACKTEST = SERVICE / "backtest_report" / "templates" / "backtest.css"
-CHECK = SERVICE / "check_report" / "templates" / "check.css"
+REPORTS = SERVICE / "report.css"
 # What a chart's colour is called in the style sheet of the pages.
 OF_THE_PAGES: Final = {
     theme.INK: "--ink",
@@ -27,7 +26,7 @@ OF_THE_PAGES: Final = {
     theme.TINTS["high"]: "--high-soft",
     theme.BACKGROUND["light"]: "--surface",
 }
-OF_THE_BACKTEST: Final = {
+OF_THE_REPORTS: Final = {
     theme.INK: "--ink",
     theme.QUIET: "--quiet",
     theme.RAISES: "--raises",
@@ -71,7 +70,7 @@ def test_contrast_is_that_of_wcag():
     assert round(contrast("#767676", "#ffffff"), 2) == 4.54
 
 
-@pytest.mark.parametrize(("sheet", "names"), [(PAGES, OF_THE_PAGES), (BACKTEST, OF_THE_BACKTEST)])
+@pytest.mark.parametrize(("sheet", "names"), [(PAGES, OF_THE_PAGES), (REPORTS, OF_THE_REPORTS)])
 def test_charts_have_the_colours_of_their_pages(sheet, names):
     """What has one meaning has one colour, whoever draws it, in light and dark."""
     told = tokens(sheet)
@@ -80,10 +79,9 @@ def test_charts_have_the_colours_of_their_pages(sheet, names):
     assert {colour: told["dark"][name] for colour, name in names.items()} == dark
 
 
-@pytest.mark.parametrize("sheet", [BACKTEST, CHECK])
-def test_reports_have_the_colours_of_the_pages(sheet):
-    """The names that a report shares with the pages mean the same colours."""
-    pages, report = tokens(PAGES), tokens(sheet)
+def test_reports_have_the_colours_of_the_pages():
+    """The names that reports share with the pages mean the same colours."""
+    pages, report = tokens(PAGES), tokens(REPORTS)
     for scheme in ("light", "dark"):
         shared = pages[scheme].keys() & report[scheme].keys()
         assert {"--paper", "--surface", "--ink", "--muted", "--accent"} <= shared
@@ -116,3 +114,11 @@ def test_letters_can_be_read_on_what_they_stand_on(scheme):
     weak = {(one, other): contrast(told[one], told[other]) for one, other in pairs}
     assert {pair: ratio for pair, ratio in weak.items() if ratio < 4.5} == {}
     assert contrast(told["--line-strong"], told["--surface"]) >= 3
+
+
+@pytest.mark.parametrize("own", sorted(SERVICE.glob("*_report/templates/*.css")), ids=lambda path: path.stem)
+def test_a_report_uses_only_tokens_that_the_shared_sheet_has(own):
+    """A name that nobody gave a value would be no colour at all; and none sets its own beside the shared ones."""
+    text = own.read_text()
+    assert set(re.findall(r"var\((--[\w-]+)\)", text)) <= set(re.findall(r"(--[\w-]+):", REPORTS.read_text()))
+    assert re.findall(r"(--[\w-]+):", text) == []
