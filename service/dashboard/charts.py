@@ -14,10 +14,12 @@ from zoneinfo import ZoneInfo
 
 import altair as alt
 import pandas as pd
+from babel.numbers import format_percent
 
 from models.plots import signal_weeks
 from models.plots import theme as house
 from service import display
+from service.gate_payloads import OutcomeDrift
 from service.language import Words, words_of
 from service.published import Signal, SignalWeek
 from service.reasons import Explanation
@@ -95,6 +97,31 @@ def evidence(signals: Sequence[Signal], names: Mapping[str, str], words: Words, 
             }
         )
     return _repainted(_drawn(_evidence_chart, rows), theme)
+
+
+def told_and_came(outcomes: Sequence[OutcomeDrift], words: Words, theme: Theme) -> bytes:
+    """What was told of each outcome beside the share that came of it, with its interval; SVG.
+
+    Parameters
+    ----------
+    outcomes : those with mature cases enough for a share; one beyond its chance bears the colour of its side
+    """
+    rows = [
+        {
+            **_lines(position, shortened(display.outcome(words, one.outcome)), _percent(words, one.came)),
+            "from": one.lower,
+            "to": one.upper,
+            "expected": one.told,
+            "observed": one.came,
+            "colour": START if one.holds is not False else RAISES if (one.came or 0) > (one.told or 0) else LOWERS,
+        }
+        for position, one in enumerate(outcomes)
+    ]
+    return _repainted(_drawn(_evidence_chart, rows), theme)
+
+
+def _percent(words: Words, share: float | None) -> str:
+    return format_percent(share or 0.0, format="0.0%", locale=words.locale)
 
 
 def week_frame(signal: Signal, time_zone: ZoneInfo) -> pd.DataFrame:

@@ -6,7 +6,7 @@ Nothing changes before a page has said what will, and asked.
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import Annotated, Final, Literal, cast
 
 from fastapi import APIRouter, Depends, Path, Query, Request, Response, Security
@@ -15,6 +15,7 @@ from fastapi.responses import RedirectResponse
 from data.errors import HeedError, UsageError
 from models.registry import CHAMPION
 from models.registry.aliases import PREVIOUS, Aliases
+from service.dashboard import charts
 from service.dashboard.forms import posted_form
 from service.dashboard.models_told import CHART_SIZE, Tell, capacity_curves, judged_outcomes, reliability_curves
 from service.dashboard.models_words import ACTIONS, ALIASES, OVERRIDES, STATES, WHY
@@ -22,6 +23,7 @@ from service.dashboard.pages import MEDIA_TYPES, ChartQuery, render
 from service.dashboard.show import Links
 from service.dependencies import Source, Spoken, allowed, identify
 from service.etags import NO_STORE, REVALIDATE, Answer, respond
+from service.gate_payloads import OutcomeDrift
 from service.idempotency import writing
 from service.identity import Identity, Role, Scope
 from service.language import LanguageQuery, marked
@@ -96,10 +98,23 @@ def drift_page(request: Request, _query: Lang, reads: Source, words: Spoken) -> 
         off=sum(one.holds is False for one in outcomes),
         judged=sum(one.holds is not None for one in outcomes),
         moved=sum(move.level in ("moved", "moved_much") for move in moves),
+        size=charts.size_of(len(_with_share(outcomes))),
         tell=Tell(words),
         twin="/v1/models/drift",
     )
     return respond(request, Answer.of(html), language=words.language, cache=NO_STORE, media_type=_HTML)
+
+
+@router.get("/charts/models/drift.svg", dependencies=[allowed(Scope.MODELS_READ)])
+def drift_chart(request: Request, query: Annotated[ChartQuery, Query()], reads: Source, words: Spoken) -> Response:
+    """What was told of each outcome beside the share that came."""
+    chart = charts.told_and_came(_with_share(drift_shown(request, reads).outcomes), words, query.theme)
+    return respond(request, Answer.of(chart), language=words.language, cache=REVALIDATE, media_type="image/svg+xml")
+
+
+def _with_share(outcomes: Sequence[OutcomeDrift]) -> list[OutcomeDrift]:
+    """Those of which enough cases are mature to tell a share."""
+    return [one for one in outcomes if one.came is not None]
 
 
 @router.get("/models/{version}", dependencies=[allowed(Scope.MODELS_READ)])

@@ -275,6 +275,7 @@ def test_every_stroke_of_a_chart_stands_out(page, whole, scheme):
         "board": "/board.svg",
         "reliability": f"{paths['model']}/late/reliability.svg",
         "capacity": f"{paths['model']}/late/capacity.svg",
+        "drift": "/models/drift.svg",
     }
     _open(page, whole["error"], "en", scheme=scheme)
     for name, path in drawn.items():

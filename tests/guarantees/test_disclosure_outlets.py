@@ -92,6 +92,7 @@ ADDRESSES = {
     "GET /static/areas-labels.css": NONE,
     "GET /static/charts.js": NONE,
     "GET /charts/models/{version}/{outcome}/{kind}.svg": WHOLE,
+    "GET /charts/models/drift.svg": WHOLE,
     "GET /cases/{case_id}/what-if": CASES,
     "GET /v1/cases/{case_id}/what-if": CASES,
     "POST /v1/cases/{case_id}/what-if": CASES,

@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 from fastapi.routing import iter_route_contexts
 
+from models.plots import theme as house
 from tests.support.every_page import Pages, every_page
 from tests.support.page_figures import NUMBER
 from tests.support.page_tree import Element, page_tree
@@ -136,3 +137,23 @@ def _heading_before(section: Element, picture: Element) -> Element | None:
         if element.tag in HEADINGS or element.tag == "figcaption" or "finding" in element.classes:
             found = element
     return found
+
+
+@pytest.mark.parametrize("language", ["en", "zh"])
+def test_the_picture_of_drift_has_the_figures_of_its_table(pages, language):
+    """A row for each outcome of enough mature cases, its share in figures; what came too often bears that colour."""
+    told = pages.client.get("/v1/models/drift").json()["outcomes"]
+    known = [one for one in told if one["came"] is not None]
+    assert 0 < len(known) < len(told)
+    html = pages.html("drift", language)
+    for theme in ("light", "dark"):
+        svg = pages.client.get(f"/charts/models/drift.svg?theme={theme}&lang={language}").raise_for_status().text
+        texts = re.findall(r"<text[^>]*>([^<]+)</text>", svg)
+        shares = [text for text in texts if text.endswith("%")]
+        assert shares == [f"{one['came']:.1%}" for one in known]
+        assert all(share in html for share in shares)
+        assert len(texts) == 2 * len(known)
+        raised = house.RAISES if theme == "light" else house.DARK[house.RAISES]
+        assert svg.count(f'fill="{raised}"') == sum(
+            one["holds"] is False and one["came"] > one["told"] for one in known
+        )
