@@ -453,6 +453,8 @@ def main() -> None:
             ("poisson", 100.0, 4),
             ("permutation", 1000.0, 4),
             ("poisson", 1000.0, 4),
+            ("permutation", 10_000.0, 4),
+            ("poisson", 10_000.0, 4),
             ("poisson", 100.0, 26),
         ):
             taken, zones = speed(kind, cases, longest, asked.replications)

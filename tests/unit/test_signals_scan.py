@@ -32,7 +32,7 @@ from models.signals.scan import (
     whole_period,
 )
 from models.signals.scan.flexible import both_ways, numbered
-from models.signals.scan.nulls import _without_replacement, replications
+from models.signals.scan.nulls import _Target, _without_replacement, replications
 from models.signals.scan.restricted import RestrictedSearch, raised_from
 from models.signals.scan.search import largest_statistics, plan
 from models.signals.scan.statistics import Bernoulli, ConditionalPoisson, ExpectationPoisson, Score
@@ -435,9 +435,39 @@ def test_restricted_scans_refuse_what_they_cannot():
 def test_numbers_without_replacement_are_all_alike():
     """Every ordered pair of five numbers comes as often as any other: 6,000 draws, four standard errors."""
     rng = np.random.default_rng(2)
-    met = [tuple(_without_replacement(rng, 5, 2).tolist()) for _ in range(6000)]
+    holder = np.full(5, -1)
+    met = [tuple(_without_replacement(rng, 5, 2, holder).tolist()) for _ in range(6000)]
+    assert (holder == -1).all()
     counted = Counter(met)
     assert len(counted) == 20
     error = math.sqrt(6000 / 20)
     assert all(abs(one - 300) < 4 * error for one in counted.values())
-    assert sorted(_without_replacement(rng, 6, 6).tolist()) == list(range(6))
+    assert sorted(_without_replacement(rng, 6, 6, np.full(6, -1)).tolist()) == list(range(6))
+
+
+@pytest.mark.parametrize("kind", ["alike", "uneven", "mostly none", "one"])
+def test_thrown_cases_fall_where_a_binary_search_puts_them(kind):
+    """The same cells for the same random numbers, with cells of weight 0, of next to nothing, and one that has all."""
+    rng = np.random.default_rng(4)
+    weights = {
+        "alike": np.full(700, 0.3),
+        "uneven": np.exp(rng.normal(0.0, 8.0, 700)),
+        "mostly none": np.where(rng.random(700) < 0.02, rng.random(700), 0.0),
+        "one": np.eye(700)[3],
+    }[kind]
+    edges = np.cumsum(weights)
+    for seed in range(20):
+        found = np.searchsorted(edges, np.random.default_rng(seed).random(500) * edges[-1], side="right")
+        thrown = _Target(weights).throw(np.random.default_rng(seed), 500)
+        np.testing.assert_array_equal(thrown, np.bincount(found, minlength=700))
+
+
+def test_a_number_next_to_one_falls_on_the_last_cell_that_has_weight():
+    """Rounding may make it as large as the sum of all weights, beyond which there is no cell."""
+
+    class Next:
+        def random(self, n):
+            return np.full(n, np.nextafter(1.0, 0.0))
+
+    thrown = _Target(np.array([0.1, 0.7, 0.0])).throw(Next(), 3)
+    np.testing.assert_array_equal(thrown, [0, 3, 0])

@@ -7,7 +7,7 @@ whatever is drawn before it, with it, or not at all.
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 
@@ -24,6 +24,11 @@ Numbers = NDArray[Any]
 
 # Cases per cell above which a binomial number for each cell is drawn faster than a cell for each case.
 _MANY: Final = 2
+# Cells tried one after another before a binary search takes over: of very small ones a slice may meet many.
+_STEPS: Final = 4
+
+# One replication: the cases of every cell.
+Draw = Callable[[np.random.Generator], Ints]
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -49,10 +54,10 @@ class Null(ABC):
         return np.asarray(self.expected.sum(axis=1))
 
     @abstractmethod
-    def draw(self, generator: np.random.Generator, first: int, stop: int) -> Ints:
-        """One replication of the steps from `first` up to `stop`.
+    def drawer(self, first: int, stop: int) -> Draw:
+        """What draws one replication of the steps from `first` up to `stop` with a generator.
 
-        Returns the cell (place x (stop - first) + step) of each case, in any order.
+        It returns the cases of every cell, (n_places x (stop - first),), the steps of a place side by side.
         """
 
     def weighted(self, values: Numbers) -> Numbers:
@@ -64,12 +69,14 @@ def replications(null: Null, windows: Windows, seed: int, numbers: Sequence[int]
     """Draw replications and sum them over the windows: (n_places, n_windows, n_replications)."""
     first, stop = int(windows.start.min()), int(windows.stop.max())
     n_places, n_steps, n = len(null.counts), stop - first, len(numbers)
-    # Sorted by cell and then by replication, as the search reads them.
-    cases = [null.draw(_stream(seed, one), first, stop) * n + i for i, one in enumerate(numbers)]
-    most = max(len(one) for one in cases) if cases else 0
-    cells = np.bincount(np.concatenate(cases), minlength=n_places * n_steps * n)
+    draw = null.drawer(first, stop)
+    drawn = np.empty((n, n_places * n_steps), dtype=np.int64)
+    for row, number in zip(drawn, numbers, strict=True):
+        row[:] = draw(_stream(seed, number))
     # No window has more cases than its replication, so that sums may stay in the smallest type that holds those.
-    cells = cells.astype(smallest_type(most)).reshape(n_places, n_steps, n)
+    kind = smallest_type(int(drawn.sum(axis=1).max(initial=0)))
+    # By cell and then by replication, as the search reads them.
+    cells = np.ascontiguousarray(drawn.astype(kind).T).reshape(n_places, n_steps, n)
     part = Windows(n_steps, windows.start - first, windows.stop - first)
     return part.sums(cells if null.weights is None else cells * null.weights[:, first:stop, None])
 
@@ -104,12 +111,13 @@ class PoissonNull(Null):
         """Kulldorff's likelihood ratio."""
         return ConditionalPoisson(float(self.counts.sum()))
 
-    def draw(self, generator: np.random.Generator, first: int, stop: int) -> Ints:
+    def drawer(self, first: int, stop: int) -> Draw:
         """Cases within the steps: a binomial share of all, each thrown on a cell."""
         total = int(self.counts.sum())
         inside = self.expected[:, first:stop].ravel()
         share = min(float(inside.sum()) / total, 1.0)
-        return _throw(generator, int(generator.binomial(total, share)), inside)
+        target = _Target(inside)
+        return lambda generator: target.throw(generator, int(generator.binomial(total, share)))
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -125,10 +133,11 @@ class ExpectationNull(Null):
         """The expectation-based likelihood ratio."""
         return ExpectationPoisson()
 
-    def draw(self, generator: np.random.Generator, first: int, stop: int) -> Ints:
+    def drawer(self, first: int, stop: int) -> Draw:
         """A Poisson number of cases, each thrown on a cell."""
         inside = self.expected[:, first:stop].ravel()
-        return _throw(generator, int(generator.poisson(inside.sum())), inside)
+        total, target = inside.sum(), _Target(inside)
+        return lambda generator: target.throw(generator, int(generator.poisson(total)))
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -166,12 +175,16 @@ class NegativeBinomialNull(Null):
             1.0 / (1.0 + self.expected * (1.0 / np.asarray(self.size) + np.asarray(self.level_variance)[:, None]))
         )
 
-    def draw(self, generator: np.random.Generator, first: int, stop: int) -> Ints:
+    def drawer(self, first: int, stop: int) -> Draw:
         """A level for each place, a mean for each cell, and Poisson cases around it."""
-        level = _gamma(generator, np.asarray(self.level_variance))
-        around = _gamma(generator, 1.0 / np.asarray(self.size)[:, first:stop])
-        mean = self.expected[:, first:stop] * level[:, None] * around
-        return np.repeat(np.arange(mean.size), generator.poisson(mean).ravel())
+        expected, level_variance = self.expected[:, first:stop], np.asarray(self.level_variance)
+        variance = 1.0 / np.asarray(self.size)[:, first:stop]
+
+        def draw(generator: np.random.Generator) -> Ints:
+            level = _gamma(generator, level_variance)
+            return np.asarray(generator.poisson(expected * level[:, None] * _gamma(generator, variance))).ravel()
+
+        return draw
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -190,16 +203,22 @@ class PermutationNull(Null):
         """Kulldorff's likelihood ratio, of which this is an approximation for permutations."""
         return ConditionalPoisson(float(self.counts.sum()))
 
-    def draw(self, generator: np.random.Generator, first: int, stop: int) -> Ints:
+    def drawer(self, first: int, stop: int) -> Draw:
         """Places for the cases within the steps, drawn without replacement."""
         inside = (self.time >= first) & (self.time < stop)
-        time = self.time[inside]
-        if self.stratum[0] == self.stratum[-1]:
-            place = self.place[_without_replacement(generator, len(self.place), len(time))]
-        else:
-            mixed = np.lexsort((generator.random(len(self.place)), self.stratum))
-            place = self.place[mixed][inside]
-        return place * (stop - first) + (time - first)
+        step, n, n_cells = self.time[inside] - first, len(self.place), len(self.counts) * (stop - first)
+        first_cell = self.place * (stop - first)
+        one_stratum = self.stratum[0] == self.stratum[-1]
+        holder = np.full(n, -1, dtype=np.int64)
+
+        def draw(generator: np.random.Generator) -> Ints:
+            if one_stratum:
+                chosen = _without_replacement(generator, n, len(step), holder)
+            else:
+                chosen = np.lexsort((generator.random(n), self.stratum))[inside]
+            return np.bincount(first_cell[chosen] + step, minlength=n_cells)
+
+        return draw
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -216,12 +235,11 @@ class BernoulliNull(Null):
         """The Bernoulli likelihood ratio."""
         return Bernoulli(float(self.counts.sum()), float(self.trials.sum()))
 
-    def draw(self, generator: np.random.Generator, first: int, stop: int) -> Ints:
+    def drawer(self, first: int, stop: int) -> Draw:
         """So many of the trials as there are cases, drawn without replacement."""
         inside = self.trials[:, first:stop].ravel()
-        groups = np.append(inside, self.trials.sum() - inside.sum())
-        drawn = generator.multivariate_hypergeometric(groups, int(self.counts.sum()), method="marginals")
-        return np.repeat(np.arange(len(inside)), drawn[:-1])
+        groups, total = np.append(inside, self.trials.sum() - inside.sum()), int(self.counts.sum())
+        return lambda generator: generator.multivariate_hypergeometric(groups, total, method="marginals")[:-1]
 
 
 def permutation_null(counts: Ints) -> PermutationNull:
@@ -272,29 +290,57 @@ def _gamma(generator: np.random.Generator, variance: Floats) -> Floats:
     return np.where(variance > 0.0, generator.gamma(shape) / shape, 1.0)
 
 
-def _without_replacement(generator: np.random.Generator, n: int, size: int) -> Ints:
-    """So many different numbers below `n`, in random order."""
+def _without_replacement(generator: np.random.Generator, n: int, size: int, holder: Ints) -> Ints:
+    """So many different numbers below `n`, in random order; `holder` is (n,) of -1 before and after."""
     if 2 * size > n:
         return np.asarray(generator.permutation(n)[:size])
     # Numbers met twice are drawn anew: every arrangement stays as likely as any other, for no number is special.
     drawn = generator.integers(0, n, size)
-    holder = np.full(n, -1, dtype=np.int64)
     waiting = np.arange(size)
     while len(waiting):
         free = waiting[holder[drawn[waiting]] < 0]
         holder[drawn[free]] = free
         waiting = waiting[holder[drawn[waiting]] != waiting]
         drawn[waiting] = generator.integers(0, n, len(waiting))
+    # Whoever was met twice left one holder, who kept the number: nothing else was written.
+    holder[drawn] = -1
     return drawn
 
 
-def _throw(generator: np.random.Generator, n_cases: int, weights: Floats) -> Ints:
-    """The cell of each of so many cases, by weight."""
-    if n_cases > _MANY * len(weights):
-        drawn = generator.multinomial(n_cases, weights / weights.sum())
-        return np.repeat(np.arange(len(weights)), drawn)
-    edges = np.cumsum(weights)
-    return np.asarray(np.searchsorted(edges, generator.random(n_cases) * edges[-1], side="right"))
+class _Target:
+    """Cells on which cases are thrown by weight: the same cells for the same random numbers as a binary search finds.
+
+    A table tells for each slice of the unit interval the first cell that it meets (Chen & Asau 1974), so that all cases
+    are found in a few steps together.
+    """
+
+    def __init__(self, weights: Floats) -> None:
+        self.weights = weights
+        self.cell = np.flatnonzero(weights)
+        edges = np.cumsum(weights)[self.cell]
+        self.total = float(edges[-1]) if len(edges) else 0.0
+        self.slices = 1 << (4 * len(self.cell)).bit_length()
+        starts = np.arange(self.slices) / self.slices * self.total
+        # The last cell has no end: a number that rounding makes as large as the whole belongs to it too.
+        self.edges = np.append(edges[:-1], np.inf)
+        self.first = np.searchsorted(self.edges, starts, side="right")
+
+    def throw(self, generator: np.random.Generator, n_cases: int) -> Ints:
+        """How many of so many cases each cell gets."""
+        if n_cases > _MANY * len(self.weights):
+            return np.asarray(generator.multinomial(n_cases, self.weights / self.weights.sum()))
+        thrown = generator.random(n_cases)
+        # A power of two slices: the product is exact, and no slice begins beyond a number in it.
+        found = self.first[(thrown * self.slices).astype(np.int64)]
+        thrown *= self.total
+        waiting = np.flatnonzero(self.edges[found] <= thrown)
+        for _ in range(_STEPS):
+            found[waiting] += 1
+            waiting = waiting[self.edges[found[waiting]] <= thrown[waiting]]
+        found[waiting] = np.searchsorted(self.edges, thrown[waiting], side="right")
+        counted = np.zeros(len(self.weights), dtype=np.int64)
+        counted[self.cell] = np.bincount(found, minlength=len(self.cell))
+        return counted
 
 
 def _check(counts: Ints, expected: Floats) -> None:

@@ -27,7 +27,7 @@ Numbers = NDArray[Any]
 
 # A block of a chain ends where its baseline has grown by this many standard deviations of its count: short blocks cost
 # comparisons, long ones let zones pass that need a logarithm each.
-_BLOCK: Final = 0.5
+_BLOCK: Final = 0.7
 # Bytes of one place's counts over windows and replications: with the sum beside it within the first-level cache, and no
 # more places in Python's loop than needed.
 _ROW_BYTES: Final = 16 * 2**10
@@ -37,10 +37,10 @@ _BUFFER_BYTES: Final = 4 * 2**20
 _LOOKS: Final = 12
 # Groups of replications with a target each, and after how many families they are sorted into them: the largest
 # statistics of two replications may be far apart.
-_GROUPS: Final = 16
-_SORTED_AT: Final = (8, 64, 256)
+_GROUPS: Final = 8
+_SORTED_AT: Final = (1, 4, 16, 64, 256)
 # Baselines for which the counts needed are worked out: parts of a standard deviation apart, and below 1 by factors.
-_PARTS: Final = 32
+_PARTS: Final = 8
 # Steps of weighted counts for which they are.
 _GRID: Final = 4096
 # Zones evaluated at once.
@@ -59,7 +59,7 @@ class Plan:
     last: Ints
     least: Floats  # (n_blocks, n_windows) smallest baseline of an allowed zone, inf where there is none
     most: Floats  # largest, -inf where there is none
-    steps: list[tuple[int, int, int]]  # for each zone the row it starts from, the place it adds, the row it goes to
+    steps: tuple[list[int], list[int], list[int]]  # of the zones: row they start from, place added, row they go to
     grows: bool  # whether each block goes on where the one before it ended
 
 
@@ -194,7 +194,7 @@ class _Search:
 
     def _add(self, one: Plan) -> None:
         add, rows, out = np.add, self.rows, self.out
-        for source, place, target in one.steps:
+        for source, place, target in zip(*one.steps, strict=True):
             add(out[source], rows[place], out[target])
 
     def _judge(self, one: Plan) -> None:
@@ -211,11 +211,13 @@ class _Search:
         # What no zone of the block exceeds, a rounding aside.
         most = self.statistic.value(observed, bound, self.side) * weight * (1.0 + TIE)
         keep = most > self.best[replication]
-        block, window, replication = block[keep], window[keep], replication[keep]
-        at_once = max(_AT_ONCE // int((one.last - one.first).max() + 1), 1)
-        for begin in range(0, len(block), at_once):
-            part = slice(begin, begin + at_once)
-            self._evaluate(one, block[part], window[part], replication[part])
+        if keep.sum() > self.n:
+            # What promises most to each replication first: little of the rest is then worth a look.
+            top = self.best.copy()
+            np.maximum.at(top, replication, most)
+            self._evaluate(one, *(part[keep & (most == top[replication])] for part in (block, window, replication)))
+            keep = most > self.best[replication]
+        self._evaluate(one, block[keep], window[keep], replication[keep])
 
     def _ends(self, one: Plan) -> Numbers:
         """The largest (high) or smallest (low) count of each block; further rows follow."""
@@ -229,7 +231,13 @@ class _Search:
         return np.where(np.isfinite(one.most), found, len(self.edges))
 
     def _evaluate(self, one: Plan, block: Ints, window: Ints, replication: Ints) -> None:
-        """Every zone of these blocks."""
+        """Every zone of these blocks, so many at once."""
+        at_once = max(_AT_ONCE // int((one.last - one.first).max() + 1), 1)
+        for begin in range(0, len(block), at_once):
+            part = slice(begin, begin + at_once)
+            self._raise(one, block[part], window[part], replication[part])
+
+    def _raise(self, one: Plan, block: Ints, window: Ints, replication: Ints) -> None:
         length = one.last[block] - one.first[block] + 1
         along = np.arange(int(length.max(initial=0)))
         zone = np.minimum(one.first[block][:, None] + along, one.last[block][:, None])
@@ -258,11 +266,12 @@ def best_of_family(
     Of equal statistics the smaller zone and the earlier window in the list is taken.
     """
     observed = one.family.sums(counts)
-    use = one.family.allowed[:, None] & ((observed > one.baseline) if side == "high" else (observed < one.baseline))
+    use = (observed > one.baseline) if side == "high" else (observed < one.baseline)
+    use &= one.family.allowed[:, None]
     if side == "high" and least_cases:
-        use &= one.family.sums(cases) >= least_cases
+        use &= (observed if cases is counts else one.family.sums(cases)) >= least_cases
     if one.family.centre >= 0:
-        use &= _worth_it(one, observed, use, statistic, side)
+        use = _worth_it(one, observed, use, statistic, side)
     value = np.zeros(observed.shape)
     value[use] = statistic.value(observed[use], one.baseline[use], side) * one.family.weight
     if one.family.centre < 0:
@@ -277,15 +286,16 @@ def best_of_family(
 
 
 def _worth_it(one: Plan, observed: Floats, use: Bools, statistic: Statistic, side: Side) -> Bools:
-    """The zones and windows of blocks that may hold as much as the last zone of some block does."""
-    ends = np.where(use[one.last], statistic.value(observed[one.last], one.baseline[one.last], side), 0.0)
-    most = (
-        statistic.value(observed[one.last], one.least, side)
-        if side == "high"
-        else statistic.value(observed[one.first], one.most, side)
-    )
-    keep = most >= ends.max(initial=0.0) * (1.0 - 1e-6)
-    return np.repeat(keep, one.last - one.first + 1, axis=0)
+    """Of these zones and windows those in blocks that may hold as much as the last zone of some block does."""
+    at = use[one.last]
+    floor = statistic.value(observed[one.last][at], one.baseline[one.last][at], side).max(initial=0.0) * (1.0 - 1e-6)
+    block, window = np.nonzero(np.logical_or.reduceat(use, one.first, axis=0))
+    zone, bound = (one.last, one.least) if side == "high" else (one.first, one.most)
+    most = statistic.value(observed[zone[block], window], bound[block, window], side)
+    keep = np.zeros((len(one.first), use.shape[1]), dtype=bool)
+    keep[block, window] = most >= floor
+    use &= np.repeat(keep, one.last - one.first + 1, axis=0)
+    return use
 
 
 def _plan_family(family: Family, baseline: Floats, *, blocks: bool) -> Plan:
@@ -295,12 +305,12 @@ def _plan_family(family: Family, baseline: Floats, *, blocks: bool) -> Plan:
     grows = family.chain
     if blocks and grows:
         # Windows differ in how fast their baselines grow; the one that grows most sets the pace.
-        step = np.floor(np.sqrt(inside.max(axis=1)) * 2.0 / _BLOCK)
-        first = np.flatnonzero(np.r_[True, step[1:] > step[:-1]])
-    last = np.r_[first[1:], n_zones] - 1
-    row = np.repeat(np.arange(len(first)), last - first + 1) + 1
-    source = np.r_[0, row][family.parent + 1]
-    steps = list(zip(source.tolist(), family.place.tolist(), row.tolist(), strict=True))
+        step = np.floor(np.sqrt(inside.max(axis=1)) * (2.0 / _BLOCK))
+        first = np.concatenate([[0], np.flatnonzero(step[1:] > step[:-1]) + 1])
+    last = np.append(first[1:], n_zones) - 1
+    row = np.repeat(np.arange(1, len(first) + 1), last - first + 1)
+    source = np.append(0, row)[family.parent + 1]
+    steps = source.tolist(), family.place.tolist(), row.tolist()
     if family.allowed.all() and grows:
         return Plan(family, inside, first, last, inside[first], inside[last], steps, grows)
     allowed = family.allowed[:, None]
