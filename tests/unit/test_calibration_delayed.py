@@ -84,11 +84,54 @@ def test_waiting_is_counted_from_the_beginning_of_the_case():
     score, unknown = np.zeros(40), np.full(40, np.nan)
     begun = np.r_[np.zeros(20, dtype=int), np.full(20, 10 * DAY)]
     never, case = begun + 99 * DAY, np.tile(np.arange(20), 2)
-    # Asked again when the case is ten days old: what went well would have been known by then, so waiting tells nothing.
+    # Asked again when the case is ten days old: what went well would have been known by then, so waiting tells nothing
+    # more; and the score is what it was, whatever the days before had told.
     same = fitted.follow(score, unknown, at=begun, known_at=never, groups=case)
     other = fitted.follow(score, unknown, at=begun, known_at=never)
     asked = np.array([19 * DAY])
-    assert 0.1 < same.level(asked)[0] < other.level(asked)[0] - 0.1
+    assert abs(same.level(asked)[0]) < 1e-3
+    assert other.level(asked)[0] > 0.1
+
+
+def test_the_newest_score_of_a_case_tells_before_its_outcome():
+    """Cases that turn out worse than they began raise the level, better ones lower it, before an outcome is known."""
+    fitted = DelayedCalibration(Delays.learn(np.empty(0), np.empty(0, dtype=np.int64)))
+    at, case = np.repeat([0, 2 * DAY], 200), np.tile(np.arange(200), 2)
+    unknown, never = np.full(400, np.nan), at + 999 * DAY
+    levels = []
+    for moved in (-1.0, 0.0, 1.0):
+        score = np.repeat([0.0, moved], 200)
+        followed = fitted.follow(score, unknown, at=at, known_at=never, groups=case)
+        levels.append(followed.level(np.array([DAY, 10 * DAY])))
+    # On the day after the first landmarks nothing has been said again.
+    assert [float(level[0]) for level in levels] == [0.0, 0.0, 0.0]
+    assert levels[0][1] < -0.2
+    assert abs(levels[1][1]) < 1e-9
+    assert levels[2][1] > 0.2
+
+
+def test_drift_is_followed_by_newer_scores_where_all_outcomes_take_long():
+    """Both outcomes are known after 150 days; what a case tells on the way gives a shift of the base rate away."""
+    rng = np.random.default_rng(4)
+    day = np.repeat(np.arange(300), 6)
+    level = np.where(day < 150, 0.0, 1.5)
+    score = rng.normal(-1, 1, len(day))
+    truth = expit(score + level)
+    outcome = (rng.random(len(day)) < truth).astype(float)
+    # A sign of unit variance, two apart between the outcomes, has twice itself as its log likelihood ratio.
+    later = score + 2 * rng.normal(2 * outcome - 1, 1)
+    at = np.r_[day, day + 5] * DAY
+    asked = {"at": at, "known_at": np.tile(day + 150, 2) * DAY}
+    fitted = DelayedCalibration(Delays.learn(np.empty(0), np.empty(0, dtype=np.int64)), design=3.0, every=3)
+    scores, outcomes, case = np.r_[score, later], np.tile(outcome, 2), np.tile(np.arange(len(day)), 2)
+    followed = fitted.follow(scores, outcomes, groups=case, **asked)
+    alone = fitted.follow(scores, outcomes, **asked)
+    months = np.arange(190, 295, 15)
+    assert followed.level(months * DAY)[-3:].mean() > 0.6
+    assert abs(alone.level(months * DAY).mean()) < 0.3
+    late = day > 190
+    told, stayed = (f.probability(score[late], at[: len(day)][late]) for f in (followed, alone))
+    assert _cost(told, truth[late]) < 0.5 * _cost(stayed, truth[late])
 
 
 def test_bad_calls_are_refused():
