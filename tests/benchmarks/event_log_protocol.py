@@ -7,7 +7,7 @@ prediction methods in business process monitoring. ACM TIST 10(4).
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -31,6 +31,14 @@ class Split:
     test: Bools
     cut: int
     cap: int
+
+    def drawn(self, case: NDArray[np.int64], most: int | None, seed: int = 1) -> Split:
+        """With about `most` training rows, of whole cases drawn at random; all test rows stay. None: no limit."""
+        rows = int(self.train.sum())
+        if most is None or rows <= most:
+            return self
+        kept = np.random.default_rng(seed).random(int(case.max()) + 1) < most / rows
+        return replace(self, train=self.train & kept[case])
 
 
 def risk_split(log: StepLog, task: str, name: str) -> Split:

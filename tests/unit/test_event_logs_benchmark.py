@@ -81,6 +81,20 @@ def test_remaining_split_keeps_overlapping_training_events() -> None:
     assert int(split.train.sum()) == sum(1 + c % 4 for c in range(8))
 
 
+def test_a_smaller_training_part_is_of_whole_cases() -> None:
+    """Training cases are drawn as a whole and always the same; test rows stay, and so does all that is few enough."""
+    log = _log()
+    split = risk_split(log, "late", "made_up")
+    assert split.drawn(log.case, None) is split
+    assert split.drawn(log.case, int(split.train.sum())) is split
+    less = split.drawn(log.case, 8)
+    assert 0 < less.train.sum() < split.train.sum()
+    drawn = np.unique(log.case[less.train])
+    assert (less.train == (split.train & np.isin(log.case, drawn))).all()
+    assert (less.test == split.test).all()
+    assert (less.train == split.drawn(log.case, 8).train).all()
+
+
 def test_the_dummy_is_the_median_of_its_prefix_length() -> None:
     """By hand on the training rows of each place."""
     log = _log()
