@@ -196,14 +196,14 @@ def _plain(train: Rows, test: Rows, y: Floats, seed: int, task: dict[str, Any]) 
     return np.asarray(booster.predict(asked), dtype=np.float64)
 
 
-def heed_remaining(train: Rows, test: Rows, seed: int) -> Floats:
+def heed_remaining(train: Rows, test: Rows, seed: int, most: int | None = None) -> Floats:
     """Foretell with heed's remaining time as it was when the training part ended: its median, in seconds."""
-    model = _remaining(seed)
+    model = _remaining(seed, most)
     model.fit(train.x, train.y, at=train.at, known_at=train.known_at, groups=train.case)
     return np.asarray(model.predict(test.x), dtype=np.float64)
 
 
-def heed_remaining_rolling(train: Rows, test: Rows, seed: int) -> Floats:
+def heed_remaining_rolling(train: Rows, test: Rows, seed: int, most: int | None = None) -> Floats:
     """Foretell with heed's remaining time, fitted anew at moments that part the test rows into four.
 
     Each fit has the training cases, as the protocol gives them, and of the test cases what was known strictly before
@@ -221,10 +221,12 @@ def heed_remaining_rolling(train: Rows, test: Rows, seed: int) -> Floats:
     )
     asked = np.arange(len(train.y), len(history.y))
     found = np.empty(len(history.y))
-    for rows, told in rolling_distributions(lambda: _remaining(seed), history, asked, moments):
+    for rows, told in rolling_distributions(lambda: _remaining(seed, most), history, asked, moments):
         found[rows] = told.median()
     return found[asked]
 
 
-def _remaining(seed: int) -> RemainingTime:
-    return RemainingTime(like="events", levels=(0.5,), refit=True, random_state=seed)
+def _remaining(seed: int, most: int | None) -> RemainingTime:
+    """A fit of its own draws so many rows at most, as the test part may be larger than what taught before it."""
+    model = RemainingTime(like="events", levels=(0.5,), refit=True, random_state=seed)
+    return model if most is None else model.set_params(most_rows=most)

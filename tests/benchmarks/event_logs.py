@@ -26,6 +26,7 @@ import json
 import sys
 import time
 from collections.abc import Callable, Iterator, Sequence
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -127,7 +128,7 @@ def run_remaining(log: StepLog, name: str, seeds: int, most: int | None = None) 
         train, test = rows_of(log, x, y, log.ended_at, split.train), rows_of(log, x, y, log.ended_at, split.test)
         if follow == "rolling":
             guesses["plain"], _cpu = mean_of(plain_remaining, train, test, seeds)
-        method = heed_remaining_rolling if follow == "rolling" else heed_remaining
+        method = partial(heed_remaining_rolling if follow == "rolling" else heed_remaining, most=most)
         guesses[follow], _cpu = mean_of(method, train, test, seeds)
     mae = {k: float(np.mean(np.abs(g - y[split.test]))) / _DAY for k, g in guesses.items()}
     return {"log": name, "cap": split.cap, "mae_days": mae, "published": PLAIN_REMAINING.get(name)}
