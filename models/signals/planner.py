@@ -24,6 +24,7 @@ from models.signals.choice import choose
 from models.signals.count_process import CountProcess, fit_process
 from models.signals.detectors import Detector, make_detector
 from models.signals.planner_runs import Found, chances
+from models.signals.planner_seasonal import SeasonalLimits
 
 Floats = NDArray[np.float64]
 
@@ -41,7 +42,7 @@ _JUDGED: Final = 1600
 _LEAST_RECORDS: Final = 200
 # A method of many small sums takes longer: fewer records then, and rises further apart.
 _SLOW: Final = ("seasonal",)
-_SLOW_SHARE: Final = 0.35
+_SLOW_SHARE: Final = 0.25
 _SLOW_COMPARED_SHARE: Final = 0.2
 # What is only compared with the main curve, on the same records, needs fewer.
 _COMPARED_SHARE: Final = 0.35
@@ -65,7 +66,7 @@ class PlanSettings:
     alphas : other levels to draw curves for; None: a fifth and twice that of the plan
     method, params : a detector by name and its parameters; None: the one the series gets (`models.signals.choice`)
     interval : whether to work out intervals (it doubles the time)
-    records : series to draw; None: for a Monte-Carlo error of about .01 (.02 of methods that take long)
+    records : series to draw; None: for a Monte-Carlo error of about .01
     seed : of the drawing; the same question has the same answer
     """
 
@@ -211,8 +212,9 @@ class _Planner:
         if self.settings.records is None and slow:
             records = int(records * _SLOW_SHARE)
         fewer = max(int(records * (_SLOW_COMPARED_SHARE if slow else _COMPARED_SHARE)), 20)
+        fits: dict[int, SeasonalLimits] = {}
         main = self._run(self.process, alpha, records)
-        base = self._run(self.process, alpha, fewer)
+        base = self._run(self.process, alpha, fewer, fits)
         spread = self._spread(alpha, fewer, base, main)
         curves, smallest = [], []
         alarms = [(alpha, main.weekly)]
@@ -220,7 +222,7 @@ class _Planner:
         curves.append(rows[0])
         smallest.append(rows[1])
         for other in self._other_levels(alpha):
-            compared = self._run(self.process, other, fewer)
+            compared = self._run(self.process, other, fewer, fits)
             # What the smaller run is off by, the two levels share.
             moved = special.expit(_logit(main.within) + _logit(compared.within) - _logit(base.within))
             rows = self._tell(other, moved, None)
@@ -246,9 +248,12 @@ class _Planner:
             period=self.period,
         )
 
-    def _run(self, process: CountProcess, alpha: float, records: int) -> Found:
+    def _run(
+        self, process: CountProcess, alpha: float, records: int, fits: dict[int, SeasonalLimits] | None = None
+    ) -> Found:
         detector = type(self.detector)(**{**self.detector.get_params(), "alpha": alpha})
-        return chances(detector, process, self._rises(), self.index, records=records, seed=self.settings.seed)
+        seed = self.settings.seed
+        return chances(detector, process, self._rises(), self.index, records=records, seed=seed, fits=fits)
 
     def _rises(self) -> Floats:
         """Rises tried, the same for every run of this plan."""

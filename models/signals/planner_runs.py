@@ -6,12 +6,14 @@ few hundred records say as much as some thousand drawn alarms (Rao-Blackwell), a
 
 A detector that compares with the newest weeks draws its later limits from weeks that are risen already. There the weeks
 are drawn one by one from the counts that raise no alarm, weighted by how likely those are: the product of the weights
-has the chance of no alarm in all of them as its mean.
+has the chance of no alarm in all of them as its mean. The seasonal regression needs no such weeks
+(`models.signals.planner_seasonal`). The records themselves are weighed by what is known of them
+(`models.signals.planner_controls`).
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Final
 
 import numpy as np
@@ -22,6 +24,7 @@ from models.signals.count_process import CountProcess, draw_counts
 from models.signals.detectors import Cdc, Detector, Farrington1996, FarringtonFlexible
 from models.signals.detectors.seasonal import Seasonal
 from models.signals.distribution import count_lower_tail
+from models.signals.planner_controls import Controls
 from models.signals.planner_seasonal import SeasonalLimits
 
 Floats = NDArray[np.float64]
@@ -55,6 +58,7 @@ def chances(
     *,
     records: int,
     seed: int,
+    fits: dict[int, SeasonalLimits] | None = None,
 ) -> Found:
     """The chance that `detector` raises an alarm after a rise, over new records of `process`.
 
@@ -63,14 +67,20 @@ def chances(
     rises : (n_rises,) how many times the usual the weeks ahead are
     index : of the weeks of the record and of those ahead, as in the table of counts
     records : how many to draw
+    fits : of this process and seed by the number of records, kept here for a detector that differs in its level alone
     """
     rng = np.random.default_rng(seed)
     past = process.draw(records, rng)
     run = _Run(detector, process, index)
     if isinstance(detector, Seasonal):
-        fitted = SeasonalLimits.of(detector, past, index, run.n_weeks)
+        kept = None if fits is None else fits.get(records)
+        fitted = (
+            SeasonalLimits.of(detector, past, index, run.n_weeks) if kept is None else replace(kept, detector=detector)
+        )
+        if fits is not None and fitted is not None:
+            fits[records] = fitted
         if fitted is not None:
-            return run.by_drawn_weeks(past, rises, rng, fitted)
+            return run.by_fits(past, rises, rng, fitted)
     if not run.draws_limits(past, rng):
         return run.by_drawing(past, rises, rng)
     if run.fixed():
@@ -123,8 +133,15 @@ class _Run:
         """All limits at once; they are the same whatever rises."""
         limits = self._limits(past, np.tile(np.round(self.process.ahead)[:, None], (1, past.shape[1])))
         quiet = np.stack([self._quiet(limits, rise) for rise in rises], axis=2)  # (n_weeks, n_records, n_rises)
-        weekly = 1.0 - self._quiet(limits, 1.0).mean()
-        return _found(np.cumprod(quiet, axis=0, dtype=np.float64), float(weekly))
+        weekly = 1.0 - self._quiet(limits, 1.0).mean(axis=0)
+        return self._found(past, np.cumprod(quiet, axis=0, dtype=np.float64), weekly)
+
+    def by_fits(self, past: Floats, rises: Floats, rng: np.random.Generator, fitted: SeasonalLimits) -> Found:
+        """Nothing but the records is drawn, where no more than the week before a week matters to it."""
+        silent = fitted.silence(self.process, np.append(rises, 1.0), past[-1])
+        if silent is None:
+            return self.by_drawn_weeks(past, rises, rng, fitted)
+        return self._found(past, silent[:, :, :-1], 1.0 - silent[0, :, -1])
 
     def by_drawn_weeks(
         self, past: Floats, rises: Floats, rng: np.random.Generator, fitted: SeasonalLimits | None = None
@@ -133,7 +150,7 @@ class _Run:
         n_records, n_rises = past.shape[1], len(rises)
         known = np.repeat(past, n_rises, axis=1)
         quiet = np.ones((self.n_weeks, n_records * n_rises))
-        weekly = 0.0
+        weekly = np.zeros(n_records)
         for week in range(self.n_weeks):
             if fitted is None:
                 limits = self._limits(known, np.zeros((1, known.shape[1])))[0]
@@ -147,10 +164,10 @@ class _Run:
                 cells = slice(place, None, n_rises)
                 quiet[week, cells], drawn[cells] = self._no_alarm(limits[cells], rise, week, chance[cells])
             if week == 0:
-                weekly = float(1.0 - self._quiet(limits[None, ::n_rises], 1.0).mean())
+                weekly = 1.0 - self._quiet(limits[None, ::n_rises], 1.0)[0]
             known = np.vstack([known, drawn])
         shaped: Floats = np.cumprod(quiet, axis=0, dtype=np.float64).reshape(self.n_weeks, n_records, n_rises)
-        return _found(shaped, weekly)
+        return self._found(past, shaped, weekly)
 
     def by_drawing(self, past: Floats, rises: Floats, rng: np.random.Generator) -> Found:
         """Alarms themselves, for methods that add up evidence from week to week."""
@@ -158,7 +175,7 @@ class _Run:
         quiet = np.empty((self.n_weeks, n_records, len(rises)))
         for place, rise in enumerate(rises):
             quiet[:, :, place] = np.cumprod(~self._alarms(past, rise, rng), axis=0, dtype=np.float64)
-        return _found(quiet, float(self._alarms(past, 1.0, rng).mean()))
+        return self._found(past, quiet, self._alarms(past, 1.0, rng).mean(axis=0))
 
     def _alarms(self, past: Floats, rise: float, rng: np.random.Generator) -> NDArray[np.bool_]:
         mean = np.broadcast_to(rise * self.process.ahead[:, None], (self.n_weeks, past.shape[1]))
@@ -211,8 +228,14 @@ class _Run:
         table = pd.DataFrame(np.vstack([known, ahead]), index=self.index[: len(known) + len(ahead)])
         return self.detector.detect(table, last=len(ahead))
 
+    def _found(self, past: Floats, quiet: Floats, weekly: Floats) -> Found:
+        """From chances by record: of no alarm up to each week (n_weeks, n_records, n_rises), and of one in a week."""
+        period = self.detector.steps_a_year(_dates(self.index))
+        controls = Controls.of(self.process, past, period)
+        calm = np.einsum("wrk,r->wk", quiet, controls.weights)
+        error = np.stack([controls.error(one) for one in quiet])
+        return Found(1.0 - calm, float(weekly @ controls.weights), error)
 
-def _found(quiet: Floats, weekly: float) -> Found:
-    """From the chance of no alarm up to each week, (n_weeks, n_records, n_rises)."""
-    error = quiet.std(axis=1, ddof=1) / np.sqrt(quiet.shape[1])
-    return Found(1.0 - quiet.mean(axis=1), weekly, error)
+
+def _dates(index: pd.Index) -> NDArray[np.datetime64] | None:
+    return index.to_numpy().astype("datetime64[D]") if isinstance(index, pd.DatetimeIndex) else None

@@ -87,6 +87,42 @@ def rise_evidence(
     return Evidence(np.where(gone, np.nan, p), np.where(gone, np.nan, mid), limit)
 
 
+def limits_after(
+    expected: tuple[Expected, Expected], dispersion: Floats, dispersion_sd: Floats, level: float
+) -> tuple[Floats, Floats]:
+    """The limits of the newest week after every possible count of the week before.
+
+    Parameters
+    ----------
+    as of `rise_evidence`; nothing has been counted yet
+
+    Returns
+    -------
+    edges : (n_series, n_classes), the lowest count of each class of the week before; the last one has no end
+    limits : (n_series, n_classes), what `rise_evidence` has as `limit` after a count of that class
+    """
+    now, then = expected
+    spread = np.maximum(dispersion, 1.0)
+    weeks = _Week(now.mean, now.mean, spread, above=True), _Week(then.mean, then.mean, spread, above=False)
+    statistic = _statistic(weeks[0].ratio, weeks[1].ratio)
+    joint = _joint(*weeks, expected, dispersion, dispersion_sd)
+    n, n_now, n_then = statistic.shape
+    limits = np.empty((n, n_then))
+    for one in range(n):
+        order = np.argsort(statistic[one], axis=None)
+        values = statistic[one].ravel()[order]
+        tail = np.append(np.cumsum(joint[one].ravel()[order][::-1])[::-1], 0.0)
+        # The same pair can come out a little different by rounding.
+        as_much = tail[np.searchsorted(values, values * (1.0 - 1e-9), side="left")]
+        more = tail[np.searchsorted(values, values * (1.0 + 1e-9), side="right")]
+        mid = np.empty(len(order))
+        mid[order] = (as_much + more) / 2.0
+        alarm = mid.reshape(n_now, n_then)[1:] <= level
+        first = np.where(alarm.any(axis=0), alarm.argmax(axis=0) + 1, n_now)
+        limits[one] = weeks[0].edges[one, first] - 1.0
+    return weeks[1].edges[:, :-1], limits
+
+
 def _tails(statistic: Floats, joint: Floats, seen: Floats) -> tuple[Floats, Floats]:
     """P(as much or more) and the same with half of P(exactly as much)."""
     seen = seen[:, None, None]

@@ -17,8 +17,11 @@ from models.signals.detectors import Bayes, Cusum, Ears, FarringtonFlexible
 from models.signals.detectors.seasonal import Seasonal
 from models.signals.plan_words import alarms_told, doubt_sentence, plan_sentence, steps_told
 from models.signals.planner import PlanSettings, plan, plan_process
+from models.signals.planner_controls import Controls
 from models.signals.planner_runs import _Run, chances
+from models.signals.planner_seasonal import SeasonalLimits
 from models.signals.plots.planner import plan_chart
+from models.signals.rise_evidence import Expected, limits_after, rise_evidence
 from service import cli
 
 QUICK = {"records": 40, "alphas": (), "horizons": (), "interval": False}
@@ -126,6 +129,67 @@ def test_a_regression_fitted_once_finds_what_the_detector_finds():
     rng = np.random.default_rng(5)
     drawn = _Run(Seasonal(), process, weekly(133)).by_drawing(process.draw(250, rng), rises, rng)
     assert (np.abs(found.within - drawn.within) < 4 * np.sqrt(found.error**2 + drawn.error**2)).all()
+
+
+@pytest.mark.parametrize("mean", [0.4, 3.0, 40.0])
+def test_limits_after_every_count_of_the_week_before_are_those_of_the_evidence(mean):
+    """Of all classes at once and of one pair at a time."""
+    one = Expected(np.array([mean, 1.3 * mean]), np.array([0.01, 0.2]))
+    then = Expected(one.mean * 0.9, one.error)
+    spread, sd = np.array([1.0, 2.5]), np.array([0.1, 0.2])
+    edges, limits = limits_after((one, then), spread, sd, 0.005)
+    for count in range(int(mean + 9 * np.sqrt(3 * mean) + 9)):
+        each = np.full(2, float(count))
+        told = rise_evidence(np.zeros(2), each, (one, then), spread, sd, 0.005).limit
+        at = np.minimum((edges <= count).sum(axis=1) - 1, edges.shape[1] - 1)
+        np.testing.assert_array_equal(limits[np.arange(2), at], told)
+
+
+@pytest.mark.parametrize("process", [flat(4.0, 1.5, 130, 4), flat(0.5, 1.0, 140, 3), flat(45.0, 3.0, 130, 3)])
+def test_weeks_added_up_are_weeks_drawn(process):
+    """The chain over the counts of the week before, and the same weeks drawn one by one: the same means."""
+    n, rises, index = 60, np.array([1.0, 1.6, 2.4]), weekly(len(process.past) + len(process.ahead))
+    past = process.draw(n, np.random.default_rng(1))
+    fitted = SeasonalLimits.of(Seasonal(alpha=0.01), past, index, len(process.ahead))
+    silent = fitted.silence(process, rises, past[-1])
+    assert (np.diff(silent, axis=0) <= 1e-12).all()
+    run = _Run(Seasonal(alpha=0.01), process, index)
+    drawn = [run.by_drawn_weeks(past, rises, np.random.default_rng(seed), fitted).within for seed in range(12)]
+    added = run.by_fits(past, rises, np.random.default_rng(0), fitted).within
+    np.testing.assert_allclose(added[0], drawn[0][0], atol=1e-9)
+    error = np.std(drawn, axis=0, ddof=1) / np.sqrt(12)
+    assert (np.abs(added - np.mean(drawn, axis=0)) < 5 * error + 1e-4).all()
+
+
+def test_an_alarm_that_needs_cases_of_three_weeks_is_no_chain():
+    """The week before is then not all that matters; the weeks are drawn."""
+    process, index = flat(2.0, 1.0, 130, 3), weekly(133)
+    past = process.draw(20, np.random.default_rng(1))
+    fitted = SeasonalLimits.of(Seasonal(minimum_cases=(5, 3)), past, index, 3)
+    assert fitted.silence(process, np.array([2.0]), past[-1]) is None
+
+
+def test_weights_give_what_is_known_of_records():
+    """Level, scatter and season come out as they are on average; the weights are a distribution."""
+    process = flat(6.0, 2.0, 120, 2)
+    past = process.draw(200, np.random.default_rng(8))
+    controls = Controls.of(process, past, 52)
+    assert controls.weights.sum() == pytest.approx(1.0)
+    assert (controls.weights >= 0.0).all()
+    assert (past @ controls.weights).mean() == pytest.approx(6.0, abs=1e-4)
+    assert ((past - 6.0) ** 2 @ controls.weights).mean() == pytest.approx(12.0, abs=1e-3)
+    few = Controls.of(process, past[:, :7], 52)
+    np.testing.assert_allclose(few.weights, 1 / 7)
+
+
+def test_the_error_told_of_a_chance_is_the_one_realised():
+    """Over 40 seeds, within a third."""
+    process, rises, spread = flat(5.0, 2.0, 60, 3), np.array([1.8]), []
+    for seed in range(40):
+        found = chances(Bayes(years_back=0, half_window=26), process, rises, weekly(63), records=120, seed=seed)
+        spread.append((found.within[2, 0], found.error[2, 0]))
+    told, realised = np.mean(spread, axis=0)[1], np.std(spread, axis=0, ddof=1)[0]
+    assert 0.67 < told / realised < 1.5
 
 
 def test_a_method_that_adds_up_evidence_is_drawn():
