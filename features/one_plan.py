@@ -35,7 +35,7 @@ from features.one_case import OneCase, landmarks_of_cases
 from features.online import OnlineTerms
 from features.own_numbers import OWN_NUMBERS, Number, OneCalendar, OneLandmark
 from features.records import LEVEL_WINDOWS, RECORD_KEYS, Records, logit
-from features.starts import WAITED, start_parts, start_terms
+from features.starts import WAITED, city_parts, start_parts, start_terms
 from features.terms import Int64s, KeySet, Term, Terms, traced
 from features.waiting import _BOUNDS, _KEY
 
@@ -315,7 +315,7 @@ class OnePlan:
         parts, waiting = [], None
         for outcome in group.starts:
             if outcome == LATE:
-                found, waiting = offset_parts(records), _Waiting.of(records)
+                found, waiting = city_parts(records), _Waiting.of(records)
             else:
                 found = start_parts(outcome, source, np.zeros(1))
             parts.append((outcome, {name: float(part[0]) for name, part in found.items()}))

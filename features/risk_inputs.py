@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 
 from data.clock import WorkingCalendar
 from data.event_log import NEVER
+from features.catalogue import CATALOGUE
 from features.matrix import Matrix, matrix_at, terms_of
 from features.starts import share_passed, start_parts, start_terms
 from features.terms import Term, Terms
@@ -23,6 +24,8 @@ START: Final = "start:"
 CITY: Final = "city"
 # What evidence is counted by: a type of problem that a model has not seen is left to its start.
 EVIDENCE_BY: Final = "evidence:category"
+# Each office has an intercept of its own, where offices are known when a case opens.
+INTERCEPT_BY: Final = "intercept:office"
 
 
 @dataclass(frozen=True)
@@ -55,11 +58,20 @@ class RiskInputs:
         return RiskInputs(self.matrix.rows(places), starts)
 
     def table(self, outcome: str) -> pd.DataFrame:
-        """The features, the parts of the outcome's start as `start:…`, and the type of problem: n rows."""
+        """The features, the parts of the outcome's start as `start:…`, the type of problem and the office: n rows.
+
+        Without the office where no feature looks at it: there it is not known when a case opens.
+        """
         start = self.starts[outcome].add_prefix(START)
         # A type that is not known is a type too: where no source tells any, all cases are evidence for each other.
         category = self.landmarks["category"].astype("str").fillna("").rename(EVIDENCE_BY)
-        return pd.concat([self.matrix.features, start, category], axis=1)
+        offices = [self.landmarks["office"].rename(INTERCEPT_BY)] if self.knows_office else []
+        return pd.concat([self.matrix.features, start, category, *offices], axis=1)
+
+    @property
+    def knows_office(self) -> bool:
+        """Whether any feature looks at the office; then it is known when a case opens (`features.catalogue`)."""
+        return any("office" in CATALOGUE[str(name)].keys for name in self.matrix.features)
 
 
 def risk_inputs(

@@ -4,8 +4,8 @@ A risk model learns departures from its start. The start needs no training: it i
 landmark, and so follows the service by itself. Its parts are named as the features that they belong to; the first,
 `city`, is where every case starts, and their sum is the start.
 
-- `late`: the base score (`features.base_score`), and what it says of a case that it is still open
-  (`features.waiting`).
+- `late`: the base score (`features.base_score`), how far the office has changed of late (`features.office_change`), and
+  what it says of a case that it is still open (`features.waiting`).
 - the others: the shrunken share of that failure (`features.failures`) in the whole city, then the departures of the
   type of problem from the city, of the type at the office from the type, and half of the office's own, since the type
   already carries part of it.
@@ -21,11 +21,13 @@ import pandas as pd
 from data.event_log import NEVER
 from features.base_score import offset_parts
 from features.failures import FAILURES, Failure, shrunken_share
+from features.office_change import office_change
 from features.records import Floats, Records, logit
 from features.terms import Term, Terms, traced
 from features.waiting import waiting_adds
 
 WAITED: Final = "time_waited"
+CHANGED: Final = "trend_office"
 
 _OFFICE_WEIGHT: Final = 0.5
 _FAILURES: Final = {failure.name: failure for failure in FAILURES}
@@ -47,8 +49,13 @@ def start_parts(outcome: str, source: Terms, passed: Floats) -> dict[str, Floats
     """
     if outcome == "late":
         records = Records(source)
-        return {**offset_parts(records), WAITED: waiting_adds(records, passed)}
+        return {**city_parts(records), WAITED: waiting_adds(records, passed)}
     return _failure_parts(_FAILURES[failure_of(outcome)], source)
+
+
+def city_parts(records: Records) -> dict[str, Floats]:
+    """The start of lateness but for what waiting adds: what is the same for every case of the same keys at a moment."""
+    return {**offset_parts(records), CHANGED: office_change(records)}
 
 
 def start_terms(outcome: str) -> tuple[Term, ...]:

@@ -25,8 +25,11 @@ from features.event_index import EventIndex, IndexTerms
 from features.facts import facts_from_events
 from features.feature import Feature
 from features.landmarks import landmarks, queries_at
-from features.matrix import matrix_at, terms_of
+from features.matrix import matrix_at
+from features.outcomes import LANDMARK_OUTCOMES
 from features.records import Floats
+from features.risk_inputs import input_terms
+from features.starts import share_passed, start_parts
 
 _START: Final = 1_700_000_000
 _DAY: Final = 86_400
@@ -89,10 +92,11 @@ def _answers() -> dict[str, str]:
     chosen = np.array(rows["kind"] != "morning")
     chosen[:: max(1, len(rows) // _MORNINGS)] = True
     rows = rows[chosen].reset_index(drop=True)
-    source = IndexTerms(EventIndex.build(facts, terms_of(CATALOGUE)), queries_at(rows))
+    source = IndexTerms(EventIndex.build(facts, input_terms(CATALOGUE, LANDMARK_OUTCOMES)), queries_at(rows))
     matrix = matrix_at(source, rows, list(CATALOGUE), time_zone=_TIME_ZONE, calendar=_calendar())
     found = {str(name): _hash(column.to_numpy(np.float64)) for name, column in matrix.features.items()}
-    return {**found, "start": _hash(matrix.offset_parts.to_numpy(np.float64).ravel())}
+    starts = [start_parts(outcome, source, share_passed(rows)) for outcome in LANDMARK_OUTCOMES]
+    return {**found, "start": _hash(np.concatenate([part for start in starts for part in start.values()]))}
 
 
 def _hash(values: Floats) -> str:

@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 
 from data.errors import ModelError, UsageError
 from features.catalogue import CATALOGUE
-from features.risk_inputs import RiskInputs, possible
+from features.risk_inputs import INTERCEPT_BY, RiskInputs, possible
 from models.any_failure import AnyFailure
 from models.drift.material import FILE as MATERIAL
 from models.drift.material import Material
@@ -93,12 +93,17 @@ class FailureModels:
         ends = (np.column_stack([getattr(one, end) for one in told.values()]) for end in _ENDS)
         return {**told, ANY: Told(*(self.any_failure.probability(parts) for parts in ends))}
 
+    def table(self, inputs: RiskInputs, outcome: str) -> pd.DataFrame:
+        """What the model of an outcome is asked by: without the office where it was made by a version without that."""
+        table = inputs.table(outcome)
+        known = self.risks[outcome].columns_.intercept_by is not None
+        return table if known else table.drop(columns=INTERCEPT_BY, errors="ignore")
+
     def _tell_one(self, outcome: str, inputs: RiskInputs, level: float) -> Told:
         asked = possible(inputs.landmarks, outcome)
         ends = [np.full(len(inputs), np.nan) for _ in _ENDS]
         if asked.any():
-            table, model = inputs.rows(asked).table(outcome), self.risks[outcome]
-            found = model.tell(table, level)
+            found = self.risks[outcome].tell(self.table(inputs.rows(asked), outcome), level)
             for end, values in zip(ends, found, strict=True):
                 if np.isnan(values).any():
                     raise ModelError(f"Expected a risk of '{outcome}' for every case, and some are no numbers. Train.")
@@ -134,13 +139,13 @@ class FailureModels:
         """
         self._require_features(inputs)
         if outcome != ANY:
-            return self.risks[outcome].explain(inputs.table(outcome))
+            return self.risks[outcome].explain(self.table(inputs, outcome))
         told = self.tell(inputs)
         shares = self.any_failure.shares(np.column_stack([told[name].probability for name in self.risks]))
         base, probability = np.zeros(len(inputs)), np.zeros(len(inputs))
         points = pd.DataFrame(index=range(len(inputs)))
         for share, name in zip(shares.T, self.risks, strict=True):
-            part = self.risks[name].explain(inputs.table(name))
+            part = self.risks[name].explain(self.table(inputs, name))
             base += share * part.base
             probability += share * part.probability
             points = points.add(part.points.mul(share, axis=0), fill_value=0.0)

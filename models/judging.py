@@ -18,7 +18,6 @@ import pandas as pd
 from threadpoolctl import threadpool_limits
 
 from data.errors import NotEnoughDataError
-from features.risk_inputs import EVIDENCE_BY, START
 from models.failures import FailureModels
 from models.history import History
 from models.learning import MOST_LANDMARKS, thinned
@@ -140,7 +139,7 @@ def _answers(
 ) -> tuple[How, Floats]:
     stored = champion.models
     if stored is not None and stored.trained_before <= fold.cut and outcome in stored.risks:
-        return "as_stored", stored.risks[outcome].predict_proba(_columns(tested.X, champion.lineage))[:, 1]
+        return "as_stored", stored.risks[outcome].predict_proba(_asked(tested.X, champion, outcome))[:, 1]
     if _way(champion, outcome) == _way(challenger, outcome):
         return "made_alike", new
     return "fitted_anew", _fitted(champion, outcome, taught, tested)
@@ -155,20 +154,21 @@ def _fitted(one: Contender, outcome: str, taught: Rows, tested: Rows) -> Floats:
     model = RiskModel(**settings)
     with threadpool_limits(limits=1, user_api="blas"):
         model.fit(
-            _columns(taught.X, one.lineage),
+            _asked(taught.X, one, outcome),
             taught.y.astype(np.int64),
             taught.weight,
             at=taught.at,
             matures_at=taught.matures_at,
             groups=taught.groups,
         )
-        return np.asarray(model.predict_proba(_columns(tested.X, one.lineage))[:, 1], dtype=np.float64)
+        return np.asarray(model.predict_proba(_asked(tested.X, one, outcome))[:, 1], dtype=np.float64)
 
 
-def _columns(table: pd.DataFrame, lineage: Lineage) -> pd.DataFrame:
+def _asked(table: pd.DataFrame, one: Contender, outcome: str) -> pd.DataFrame:
     """What a version learns from, of a table of all features."""
-    more = [name for name in table.columns if name == EVIDENCE_BY or str(name).startswith(START)]
-    return table[[*lineage.features, *more]]
+    settings = one.lineage.parameters[outcome]
+    named = {*(settings.get("start") or ()), settings.get("evidence_by"), settings.get("intercept_by")}
+    return table[[*one.lineage.features, *(name for name in table.columns if name in named)]]
 
 
 def _compared(

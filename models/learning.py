@@ -19,7 +19,8 @@ from numpy.typing import NDArray
 from threadpoolctl import threadpool_limits
 
 from data.errors import NotEnoughDataError
-from features.risk_inputs import CITY, EVIDENCE_BY, START, RiskInputs
+from features.risk_inputs import CITY, EVIDENCE_BY, INTERCEPT_BY, START, RiskInputs
+from features.starts import CHANGED
 from models.any_failure import AnyFailure
 from models.drift.material import material_of
 from models.failures import FailureModels
@@ -196,7 +197,9 @@ def columns_of(inputs: RiskInputs, outcome: str) -> dict[str, Any]:
     """What the columns of `RiskInputs.table` are to a `RiskModel`, as parameters of it."""
     parts = inputs.starts[outcome].columns
     start = {f"{START}{name}": None if name == CITY else str(name) for name in parts}
-    return {"start": start, "evidence_by": EVIDENCE_BY}
+    found = {"start": start, "evidence_by": EVIDENCE_BY}
+    # What its newest outcomes say of an office is told as what has changed there.
+    return {**found, "intercept_by": INTERCEPT_BY, "intercept_under": CHANGED} if inputs.knows_office else found
 
 
 def fit(taught: Lesson, **settings: Any) -> RiskModel:

@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 from features.risk_inputs import START
 from models.explain import percentage_points
 from models.failures import ANY, FailureModels
-from models.one_risk import OneTelling, _believed
+from models.one_risk import OneTelling, _believed, intercepts_of
 from models.risk_model.linear import _FARTHEST, Linear
 
 if TYPE_CHECKING:
@@ -67,7 +67,13 @@ class OneReasons:
         }
 
     def explain(
-        self, row: Floats, starts: Starts, category: str, possible: Collection[str], outcomes: Collection[str]
+        self,
+        row: Floats,
+        starts: Starts,
+        category: str,
+        office: str | None,
+        possible: Collection[str],
+        outcomes: Collection[str],
     ) -> dict[str, OneExplained]:
         """Exact parts of the risks that are asked for.
 
@@ -76,6 +82,7 @@ class OneReasons:
         row : (k,) features
         starts : outcome -> parts of its start in log-odds
         category : "" where it is not known
+        office : None where it is not known
         possible : outcomes by which the office can still fail the case; at least one
         outcomes : those of them to explain, and perhaps `any_failure`
         """
@@ -87,8 +94,8 @@ class OneReasons:
             if name in needed or ANY in outcomes:
                 start = starts[name]
                 linear = parts.linear(row, start)
-                score = self._telling.risks[name].score(start, category, departures[name], float(linear.total))
-                told[name] = parts.explain(row, start, linear.values, category, score)
+                score = self._telling.risks[name].score(start, category, office, departures[name], float(linear.total))
+                told[name] = parts.explain(row, start, linear.values, category, office, score)
         found = {name: one for name, one in told.items() if name in outcomes and name in possible}
         if ANY in outcomes:
             found[ANY] = self._whole(told, possible)
@@ -130,6 +137,12 @@ class _Parts:
             if under is not None and under not in names:
                 names.append(under)
             self._under.append(None if under is None else names.index(under))
+        # Where the intercept of the office is reported, and what it is; None: in the base, or there is none.
+        self._intercepts, self._own = None, -1
+        if model.intercept_under is not None and (found := intercepts_of(model)) is not None:
+            if model.intercept_under not in names:
+                names.append(model.intercept_under)
+            self._intercepts, self._own = found, names.index(model.intercept_under)
         self.names = tuple(names)
 
     def linear(self, row: Floats, start: Mapping[str, float]) -> _LinearParts:
@@ -137,7 +150,7 @@ class _Parts:
         return self._terms.parts(np.concatenate((row, [start[name] for name in self._start])))
 
     def explain(
-        self, row: Floats, start: Mapping[str, float], linear: Floats, category: str, score: float
+        self, row: Floats, start: Mapping[str, float], linear: Floats, category: str, office: str | None, score: float
     ) -> OneExplained:
         """The parts of a score, as `RiskModel.explain` has them."""
         w, k = self._weight, self._features
@@ -150,6 +163,8 @@ class _Parts:
         for under, name, more in zip(self._under, self._start, drawn[k:].tolist(), strict=True):
             if under is not None:
                 parts[under] += (1 - w) * start[name] + more
+        if self._intercepts is not None:
+            parts[self._own] += self._intercepts.get(office, 0.0)
         scores = np.array([score])
         begun = scores - (np.add.accumulate(parts)[-1] + 0.0)
         points, base = percentage_points(parts[None, :], begun, self._link, scores)

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Final
 import lightgbm as lgb
 import numpy as np
 from numpy.typing import NDArray
-from scipy.special import expit, ndtri, stdtrit
+from scipy.special import expit
 
 from data.errors import ModelError
 from features.risk_inputs import START
@@ -73,15 +73,19 @@ class OneRisk:
         self._base = float(model.base_rate_)
         self._weight = float(model.recipe_.linear_weight)
         self._believed, self._unseen = _believed(model)
+        self.intercepts = intercepts_of(model)
         self.limits = _Limits(model.calibration_, LEVEL)
 
-    def score(self, start: Mapping[str, float], category: str, departure: float, linear: float) -> float:
+    def score(
+        self, start: Mapping[str, float], category: str, office: str | None, departure: float, linear: float
+    ) -> float:
         """The score in log-odds, before calibration, with what the trees and the linear part say."""
         begun = self._base
         for name in self.parts:
             begun += start[name]
         believed = self._believed.get(category, self._unseen)
-        return (1 - self._weight) * (begun + believed * departure) + self._weight * linear
+        score = (1 - self._weight) * (begun + believed * departure) + self._weight * linear
+        return score if self.intercepts is None else score + self.intercepts.get(office, 0.0)
 
 
 class OneTelling:
@@ -103,7 +107,12 @@ class OneTelling:
         self._weight = models.any_failure.weight
 
     def tell(
-        self, row: Floats, starts: Mapping[str, Mapping[str, float]], category: str, possible: Collection[str]
+        self,
+        row: Floats,
+        starts: Mapping[str, Mapping[str, float]],
+        category: str,
+        office: str | None,
+        possible: Collection[str],
     ) -> tuple[dict[str, Ends], Ends | None]:
         """The risks of the outcomes that are possible, and of any failure; None where none is possible.
 
@@ -112,6 +121,7 @@ class OneTelling:
         row : (k,) features
         starts : outcome -> parts of its start in log-odds
         category : "" where it is not known
+        office : None where it is not known
         possible : outcomes by which the office can still fail the case
 
         Raises
@@ -128,7 +138,7 @@ class OneTelling:
         for (name, risk), departure, linear in parts:
             if name in possible:
                 asked.append((name, risk))
-                edges += risk.limits.edges(risk.score(starts[name], category, departure, linear))
+                edges += risk.limits.edges(risk.score(starts[name], category, office, departure, linear))
         if not asked:
             return {}, None
         # The curves of all outcomes at once; those that are none of these are put in their places.
@@ -380,8 +390,7 @@ class _Limits:
         self._grid: Floats | None = None
         # Only where the interval is the band's, and never without the probability that is told.
         if isinstance(band, Band) and type(calibration) in _BY_BAND:
-            tail = (1 + level) / 2
-            far = np.maximum(ndtri(tail) * np.array(band.spread), stdtrit(band.degrees, tail) * np.array(band.shared))
+            far = band.far(level)
             centre = np.array(band.centre)
             grid = np.asarray(band.first + band.step * np.arange(len(centre)), dtype=np.float64)
             self._grid, self._lines = grid, _Lines(grid, centre - far, centre + far)
@@ -421,3 +430,11 @@ def _believed(model: RiskModel) -> tuple[dict[str, float], float]:
     levels = model.columns_.levels[model.columns_.evidence_by]
     known = {level: float(share) for level, share in zip(levels, shares[:-1], strict=False)}
     return known, float(shares[-1])
+
+
+def intercepts_of(model: RiskModel) -> dict[str | None, float] | None:
+    """The intercept of each group by its name; None of a model without."""
+    if model.intercepts_ is None or model.columns_.intercept_by is None:
+        return None
+    levels = model.columns_.levels[model.columns_.intercept_by]
+    return dict(zip(levels, model.intercepts_.tolist(), strict=True))

@@ -10,6 +10,10 @@ of Liang and Zeger 1986; over weeks the long-run covariance of Lazarus, Lewis, S
 of Student's t that goes with it), and the wider limits hold. Luck that lasts longer than the history is beyond any of
 this: it has not been seen to change.
 
+That is the share of all cases with a score. Cases of one kind in one week lie to one side of it; how far, is measured
+on the same later cases (`models.calibration.heterogeneity`), and where kinds are told, the limits are no nearer than
+that. It is not added: what the curve is off by is in it already.
+
 One band serves every calibrator: what is uncertain is the share of failures, however it is told.
 
 References
@@ -52,6 +56,7 @@ class Band:
     centre : (k,) log-odds
     spread, shared : (k,) standard deviations of the centre, by rows and by blocks
     degrees : degrees of freedom of `shared`
+    apart : standard deviation of the true log-odds of like cases around what is told of them; 0 where it is not known
     """
 
     first: float
@@ -60,6 +65,7 @@ class Band:
     spread: tuple[float, ...]
     shared: tuple[float, ...]
     degrees: float
+    apart: float = 0.0
 
     @classmethod
     def fit(cls, score: Floats, outcome: Floats, weight: Floats, block: Blocks | None) -> Self:
@@ -91,13 +97,18 @@ class Band:
         """
         if not 0 < level < 1:
             raise UsageError(f"Expected a level between 0 and 1, such as 0.8 for 80 %, got {level}.")
-        tail = (1 + level) / 2
-        far = np.maximum(ndtri(tail) * np.array(self.spread), stdtrit(self.degrees, tail) * np.array(self.shared))
+        far = self.far(level)
         lower, upper = np.array(self.centre) - far, np.array(self.centre) + far
         grid = self.first + self.step * np.arange(len(self.centre))
         inside = np.clip(score, grid[0], grid[-1])
         beyond = score - inside
         return np.interp(inside, grid, lower) + beyond, np.interp(inside, grid, upper) + beyond
+
+    def far(self, level: float) -> Floats:
+        """How far the limits lie from the centre at each score that is kept, in log-odds, (k,)."""
+        tail = (1 + level) / 2
+        own, shared = ndtri(tail) * np.array(self.spread), stdtrit(self.degrees, tail) * np.array(self.shared)
+        return np.asarray(np.maximum(np.maximum(own, shared), ndtri(tail) * self.apart), dtype=np.float64)
 
     def as_dict(self) -> dict[str, Any]:
         """Plain values for JSON."""
@@ -108,6 +119,7 @@ class Band:
             "spread": list(self.spread),
             "shared": list(self.shared),
             "degrees": self.degrees,
+            "apart": self.apart,
         }
 
     @classmethod
@@ -120,4 +132,5 @@ class Band:
             spread=tuple(float(value) for value in values["spread"]),
             shared=tuple(float(value) for value in values["shared"]),
             degrees=float(values["degrees"]),
+            apart=float(values.get("apart", 0.0)),
         )

@@ -54,7 +54,9 @@ class WithInterval:
         raise NotImplementedError
 
     def interval(self, score: Floats, level: float) -> tuple[Floats, Floats]:
-        """Limits between which the share of failures lies, of all cases with this score.
+        """Limits between which the share of failures lies: of cases of one kind in one week, with this score.
+
+        Of all cases with this score where the calibration was told no kinds.
 
         Parameters
         ----------

@@ -15,6 +15,7 @@ from models.calibration.band import Band
 from models.calibration.beta import Beta
 from models.calibration.blocks import Blocks, consecutive_parts, share_luck
 from models.calibration.calibrator import Calibrator, Floats
+from models.calibration.heterogeneity import cells_of, heterogeneity
 from models.calibration.identity import Identity
 from models.calibration.isotonic import Isotonic
 from models.calibration.platt import Calibration
@@ -52,6 +53,7 @@ def choose_calibration(
     weight: Floats | None = None,
     at: Ints | None = None,
     groups: NDArray[Any] | None = None,
+    like: Ints | None = None,
     method: str = "auto",
 ) -> Calibrator:
     """Fit a calibrator with its interval to m cases that are later than all that the scores were learned from.
@@ -68,6 +70,8 @@ def choose_calibration(
     weight : (m,) not negative; how far each outcome is believed; all in full when None
     at : (m,) seconds in UTC; the order of the rows stands for it when None
     groups : (m,) codes of cases; every row is its own when None
+    like : (m,) codes of the kind of each case, -1 where it is not known. With it, the interval holds the share of
+        failures of cases of one kind in one week, and without, that of all cases with the same score
     method : "auto", or "identity", "cautious_platt" (the prior of `Calibration.fit`), "platt", "beta", "venn_abers",
         "isotonic" to fit that one
 
@@ -87,7 +91,7 @@ def choose_calibration(
     # A case that nobody believes teaches nothing, and is no evidence.
     taught = weight > 0
     at = None if at is None else np.asarray(at)[taught]
-    groups = None if groups is None else np.asarray(groups)[taught]
+    groups, like = (None if codes is None else np.asarray(codes)[taught] for codes in (groups, like))
     score, outcome, weight = score[taught], outcome[taught], weight[taught]
     block = share_luck(len(score), at, groups)
     if method == "auto":
@@ -98,7 +102,11 @@ def choose_calibration(
             "Wait until more outcomes are mature, or leave the choice to 'auto'."
         )
     fitted = _METHODS[method][1](score, outcome, weight=weight) if len(score) else Identity()
-    return replace(fitted, band=Band.fit(score, outcome, weight, block))  # type: ignore[type-var]
+    band = Band.fit(score, outcome, weight, block)
+    if like is not None:
+        apart = heterogeneity(fitted.probability(score), outcome, weight, cells_of(like, at), groups)
+        band = replace(band, apart=apart)
+    return replace(fitted, band=band)  # type: ignore[type-var]
 
 
 def calibrator_from_dict(values: Mapping[str, Any]) -> Calibrator:

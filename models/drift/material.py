@@ -188,7 +188,7 @@ def _risks(models: FailureModels, inputs: RiskInputs) -> dict[str, Floats]:
         asked = possible(inputs.landmarks, name)
         told = np.full(len(inputs), np.nan)
         if asked.any():
-            told[asked] = model.predict_proba(inputs.rows(asked).table(name))[:, 1]
+            told[asked] = model.predict_proba(models.table(inputs.rows(asked), name))[:, 1]
         found[name] = told
     return found
 

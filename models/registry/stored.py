@@ -15,9 +15,9 @@ from models.registry.names import BUNDLE, CARD, SINGLE, part_names
 _COLUMN_LISTS: Final = ("features", "feature_names", "feature_names_in", "columns", "start", "linear_columns")
 # part of a description -> its entries that name columns, as a list, as the keys of a mapping, or alone
 _COLUMN_PARTS: Final = {
-    "columns": ("names", "levels", "start", "evidence_by"),
+    "columns": ("names", "levels", "start", "evidence_by", "intercept_by"),
     "design": ("names", "values", "levels"),
-    "parameters": ("start", "evidence_by", "like", "linear_columns", "monotone"),
+    "parameters": ("start", "evidence_by", "intercept_by", "like", "linear_columns", "monotone"),
 }
 # What LightGBM calls a column that was given no name.
 _UNNAMED: Final = re.compile(r"Column_\d+")

@@ -29,11 +29,13 @@ class Table:
     features : (n, k) float64; NaN is missing, a category is its place among the levels, and one never seen is missing
     start : s arrays (n,), log-odds, in the order of `Columns.start`
     evidence : (n,) codes of what evidence is counted by, -1 for one never seen or missing; None where not asked for
+    group : (n,) codes of what has an intercept of its own, likewise
     """
 
     features: Floats
     start: tuple[Floats, ...]
     evidence: NDArray[np.int64] | None
+    group: NDArray[np.int64] | None = None
 
     def __len__(self) -> int:
         return len(self.features)
@@ -44,8 +46,8 @@ class Table:
 
     def rows(self, chosen: NDArray[Any]) -> Table:
         """The rows that a mask or positions choose."""
-        evidence = None if self.evidence is None else self.evidence[chosen]
-        return Table(self.features[chosen], tuple(part[chosen] for part in self.start), evidence)
+        evidence, group = (None if codes is None else codes[chosen] for codes in (self.evidence, self.group))
+        return Table(self.features[chosen], tuple(part[chosen] for part in self.start), evidence, group)
 
 
 @dataclass(frozen=True)
@@ -57,13 +59,15 @@ class Columns:
     names : of all columns, in order
     start : column -> feature that it is reported under; None for the base
     evidence_by : column, or None
-    levels : column of categories -> their names, sorted; the evidence column is among them
+    levels : column of categories -> their names, sorted; the columns of evidence and of intercepts are among them
+    intercept_by : column, or None
     """
 
     names: tuple[str, ...]
     start: Mapping[str, str | None]
     evidence_by: str | None
     levels: Mapping[str, tuple[str, ...]]
+    intercept_by: str | None = None
 
     @classmethod
     def learn(
@@ -72,35 +76,41 @@ class Columns:
         start: Start = None,
         evidence_by: str | None = None,
         monotone: Mapping[str, int] | None = None,
+        intercept_by: str | None = None,
     ) -> Self:
         """Read off the kinds and levels of the columns.
 
         Raises
         ------
         UsageError
-            If `start`, `evidence_by` or `monotone` name columns that are not there or cannot be what they are asked to
-            be, or nothing is left to be a feature.
+            If `start`, `evidence_by`, `intercept_by` or `monotone` name columns that are not there or cannot be what
+            they are asked to be, or nothing is left to be a feature.
         """
         names = tuple(map(str, table.columns))
         parts = _named(start)
-        asked = [*parts, *([] if evidence_by is None else [evidence_by])]
+        coded = [name for name in (evidence_by, intercept_by) if name is not None]
+        asked = [*parts, *coded]
         absent = [name for name in (*asked, *(monotone or {})) if name not in names]
         if absent:
             raise UsageError(
-                f"Expected columns named {', '.join(absent)} (start, evidence_by, monotone), and X has none such."
+                f"Expected columns named {', '.join(absent)} (start, evidence_by, intercept_by, monotone), and X has "
+                "none such."
             )
         if len(set(names)) < len(names):
             raise UsageError("Expected columns with different names, and some are named alike. Rename them.")
         if not set(names) - set(asked):
-            raise UsageError("Expected at least one column that is a feature, and all are start or evidence.")
+            raise UsageError(
+                "Expected at least one column that is a feature, and all are start, evidence or intercepts."
+            )
         _require_signs(table, monotone or {}, asked)
-        chosen = [name for name in names if name not in parts and (name == evidence_by or is_category(table[name]))]
-        return cls(names, parts, evidence_by, {name: _levels(table[name]) for name in chosen})
+        chosen = [name for name in names if name not in parts and (name in coded or is_category(table[name]))]
+        return cls(names, parts, evidence_by, {name: _levels(table[name]) for name in chosen}, intercept_by)
 
     @property
     def features(self) -> tuple[str, ...]:
         """Names of the features, in order."""
-        return tuple(name for name in self.names if name not in self.start and name != self.evidence_by)
+        others = (self.evidence_by, self.intercept_by)
+        return tuple(name for name in self.names if name not in self.start and name not in others)
 
     @property
     def categories(self) -> tuple[int, ...]:
@@ -135,10 +145,11 @@ class Columns:
         if np.isinf(features).any():
             raise ValueError("Expected finite numbers or missing ones in X, and some are infinite.")
         start = tuple(_finite(table[name], name) for name in self.start)
-        evidence = None
-        if self.evidence_by is not None:
-            evidence = _codes(table[self.evidence_by], self.levels[self.evidence_by])
-        return Table(features, start, evidence)
+        evidence, group = (
+            None if name is None else _codes(table[name], self.levels[name])
+            for name in (self.evidence_by, self.intercept_by)
+        )
+        return Table(features, start, evidence, group)
 
     def _features(self, table: pd.DataFrame) -> Floats:
         names = list(self.features)
@@ -167,6 +178,7 @@ class Columns:
             "names": list(self.names),
             "start": [[name, under] for name, under in self.start.items()],
             "evidence_by": self.evidence_by,
+            "intercept_by": self.intercept_by,
             "levels": {name: list(levels) for name, levels in self.levels.items()},
         }
 
@@ -174,7 +186,9 @@ class Columns:
     def from_dict(cls, values: Mapping[str, Any]) -> Self:
         """What `as_dict` gave."""
         levels = {str(name): tuple(found) for name, found in values["levels"].items()}
-        return cls(tuple(values["names"]), dict(values["start"]), values["evidence_by"], levels)
+        # Descriptions of format 3 and below know no intercepts.
+        asked = values["evidence_by"], levels, values.get("intercept_by")
+        return cls(tuple(values["names"]), dict(values["start"]), *asked)
 
 
 def is_category(column: pd.Series) -> bool:

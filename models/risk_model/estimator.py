@@ -2,7 +2,7 @@
 
 The score of a row in log-odds is
 
-    score = (1 - w) · (start + s · trees) + w · linear,        s = n / (n + k)
+    score = (1 - w) · (start + s · trees) + w · linear + intercept,        s = n / (n + k)
 
 `start` is what is known without learning: the record of what is like this case (`features.records`), or, without one,
 the base rate. LightGBM starts from it and learns departures. How far the departures are believed grows with n, the
@@ -10,9 +10,11 @@ training rows (or groups) of the same value of `evidence_by`: with two weeks of 
 with years the trees win. The linear part is a logistic regression on all columns, the parts of the start among them: it
 can believe a record less than in full, and follow a trend beyond what the trees have seen. The kind, size and number
 of the trees, the penalty of the linear part, and the shares w and k are chosen by later rows of the training history,
-from labels known by then (`models.risk_model.validation`); a history too short to tell gets the defaults.
+from labels known by then (`models.risk_model.validation`); a history too short to tell gets the defaults. The intercept
+is that of the row's group, as its office: how far the group's newest outcomes departed from what was told of them
+(`models.risk_model.intercepts`).
 
-All three are sums of named terms, so the reasons are exact.
+All are sums of named terms, so the reasons are exact.
 """
 
 from __future__ import annotations
@@ -34,6 +36,7 @@ from models.risk_model.checks import checked_frame, checked_outcome, checked_tim
 from models.risk_model.columns import Columns, Start, Table
 from models.risk_model.files import read_files, write_files
 from models.risk_model.folds import Fold, Timing
+from models.risk_model.intercepts import Outcomes
 from models.risk_model.material import Material, belief, blend
 from models.risk_model.reasons import Explanation, allocate
 from models.risk_model.recipe import Options
@@ -69,6 +72,9 @@ class RiskModel(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
         n / (n + k), n the training rows (or groups) of the row's value, as far as their labels are believed; 0 for a
         value never seen
     evidence_strength : the k above, or "auto"
+    intercept_by : column of X with categories, no feature itself, whose values have an intercept each: 0 for a value
+        never seen, and for all where the history is too short to correct a provisional model by, or has no moments
+    intercept_under : feature that intercepts are reported under (None: they belong to the base)
     linear_weight : share of the linear part, in [0, 1], or "auto"
     linear_columns : features of the linear part (those that X has); None for all
     ridge : strength of the penalty on the linear part, or "auto"
@@ -88,6 +94,7 @@ class RiskModel(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
     ensemble_, booster_ : the trees, and LightGBM's booster; None where there are none
     linear_ : Linear
     evidence_ : (levels,) training groups of each value of `evidence_by`; None without it
+    intercepts_ : (levels,) log-odds of each value of `intercept_by`; None without it
     calibration_ : Calibrator
     n_train_ : rows that taught
     later_rows_, later_score_ : (m,) places of the rows that judged, and the log-odds that provisional models, which
@@ -110,6 +117,8 @@ class RiskModel(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
         start: Start = None,
         evidence_by: str | None = None,
         evidence_strength: float | str = "auto",
+        intercept_by: str | None = None,
+        intercept_under: str | None = None,
         linear_weight: float | str = "auto",
         linear_columns: Sequence[str] | None = None,
         ridge: float | str = "auto",
@@ -125,6 +134,8 @@ class RiskModel(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
         self.start = start
         self.evidence_by = evidence_by
         self.evidence_strength = evidence_strength
+        self.intercept_by = intercept_by
+        self.intercept_under = intercept_under
         self.linear_weight = linear_weight
         self.linear_columns = linear_columns
         self.ridge = ridge
@@ -173,7 +184,7 @@ class RiskModel(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
         OneOutcomeError
             If all rows that teach have the same outcome (a ValueError and a NotEnoughDataError).
         UsageError
-            If `start`, `evidence_by` or `monotone` name columns that are not there.
+            If `start`, `evidence_by`, `intercept_by` or `monotone` name columns that are not there.
         ValueError
             If X, y or what goes with them have other shapes or infinite numbers.
         """
@@ -185,10 +196,11 @@ class RiskModel(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
         if not taught.all():
             frame, outcome, weight, timing = frame[taught], outcome[taught], weight[taught], timing.rows(taught)
         require_both(outcome)
-        self.columns_ = Columns.learn(frame, self.start, self.evidence_by, self.monotone)
+        self.columns_ = Columns.learn(frame, self.start, self.evidence_by, self.monotone, self.intercept_by)
         material = self._material(self.columns_.read(frame), outcome, weight, timing)
         choice, short = self._choice(material)
         self.recipe_ = choice.recipe
+        self.intercepts_, choice = self._intercepts(choice, timing, short=short)
         self.calibration_ = self._calibrated(choice, short=short)
         judged = None if choice.material is None else choice.material.row
         self.later_rows_ = np.empty(0, dtype=np.int64) if judged is None else np.flatnonzero(taught)[judged]
@@ -237,6 +249,18 @@ class RiskModel(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
         )
         return choice, short
 
+    def _intercepts(self, choice: Choice, timing: Timing, *, short: bool) -> tuple[Floats | None, Choice]:
+        """The intercept of each group, and the choice with the scores as they would have been told with intercepts."""
+        column = self.columns_.intercept_by
+        if column is None:
+            return None, choice
+        groups = len(self.columns_.levels[column])
+        newest = timing.newest()
+        seen = None if choice.material is None else Outcomes.of(choice.material, choice.score)
+        if short or seen is None or newest is None:
+            return np.zeros(groups), choice
+        return seen.intercepts(groups, newest + 1), replace(choice, score=seen.followed(groups))
+
     def _options(self, groups: int, *, tiny: bool, short: bool) -> Options:
         """What is left to choose: what was given is not, and a short history does not judge a record."""
         with_start = bool(self.columns_.start)
@@ -268,9 +292,15 @@ class RiskModel(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
         method = "identity" if settled and self.calibration == "auto" else self.calibration
         if judged is None:
             return choose_calibration(np.empty(0), np.empty(0), method="identity" if method == "auto" else method)
-        timing = judged.timing
+        timing, like = judged.timing, judged.table.evidence
         return choose_calibration(
-            choice.score, judged.outcome, weight=judged.weight, at=timing.at, groups=timing.group, method=method
+            choice.score,
+            judged.outcome,
+            weight=judged.weight,
+            at=timing.at,
+            groups=timing.group,
+            like=like,
+            method=method,
         )
 
     def decision_function(self, X: ArrayLike | pd.DataFrame) -> Floats:
@@ -297,8 +327,10 @@ class RiskModel(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
         return np.asarray(self.classes_[likelier.astype(np.intp)])
 
     def interval(self, X: ArrayLike | pd.DataFrame, level: float = 0.8) -> tuple[Floats, Floats]:
-        """Limits between which the share that fails lies, of all rows with the same score: lower and upper, (n,) each.
+        """Limits between which the share that fails lies, of rows like each: lower and upper, (n,) each.
 
+        Alike are rows of one value of `evidence_by` in one week, with the same score; without `evidence_by`, all rows
+        with the same score.
         From the later rows that the calibration was fitted on; see `models.calibration`.
         """
         score = self.decision_function(X)
@@ -319,6 +351,9 @@ class RiskModel(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
         for under, values, drawn in zip(self.columns_.start.values(), table.start, linear[:, k:].T, strict=True):
             if under is not None:
                 parts[under] = parts.get(under, 0.0) + ((1 - w) * values + drawn)
+        own = self._own(table)
+        if own is not None and self.intercept_under is not None:
+            parts[self.intercept_under] = parts.get(self.intercept_under, 0.0) + own
         return allocate(pd.DataFrame(parts), self._score(table), self.calibration_.probability)
 
     def to_files(self) -> dict[str, bytes]:
@@ -343,13 +378,21 @@ class RiskModel(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
 
     def _score(self, table: Table) -> Floats:
         departures = np.zeros(len(table)) if self.ensemble_ is None else self.ensemble_.score(table.features)
-        return blend(
+        score = blend(
             table.start_score(self.base_rate_),
             departures,
             self.linear_.score(table.features, table.start),
             self._belief(table),
             self.recipe_.linear_weight,
         )
+        own = self._own(table)
+        return score if own is None else score + own
+
+    def _own(self, table: Table) -> Floats | None:
+        """The intercept of each row's group, (n,), 0 for one never seen; None without intercepts."""
+        if self.intercepts_ is None or table.group is None:
+            return None
+        return np.append(self.intercepts_, 0.0)[table.group]
 
     def _belief(self, table: Table) -> Floats:
         return belief(self.evidence_, table, self.recipe_.evidence_strength)

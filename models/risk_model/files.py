@@ -19,9 +19,10 @@ from models.risk_model.trees import load
 if TYPE_CHECKING:
     from models.risk_model.estimator import RiskModel
 
-# Those of format 2 have no parts of the start in their linear part, and are read as they are.
-FORMAT: Final = 3
-READ: Final = (2, 3)
+# Those of format 2 have no parts of the start in their linear part, those of format 3 no intercepts and intervals of a
+# whole curve instead of like cases; both are read as they are.
+FORMAT: Final = 4
+READ: Final = (2, 3, 4)
 # The number of threads is not part of a model; the calibration is described by itself.
 _LEFT_OUT: Final = ("n_jobs", "calibration")
 
@@ -38,6 +39,7 @@ def write_files(model: RiskModel) -> dict[str, bytes]:
         "recipe": model.recipe_.as_dict(),
         "base_rate": model.base_rate_,
         "evidence": None if model.evidence_ is None else model.evidence_.tolist(),
+        "intercepts": None if model.intercepts_ is None else model.intercepts_.tolist(),
         "linear": model.linear_.as_dict(),
         "calibration": model.calibration_.as_dict(),
         "n_train": model.n_train_,
@@ -92,8 +94,21 @@ def _rebuilt(model: RiskModel, described: Mapping[str, Any], text: str) -> RiskM
     model.base_rate_ = float(described["base_rate"])
     evidence = described["evidence"]
     model.evidence_ = None if evidence is None else np.array(evidence, dtype=np.float64)
+    intercepts = described.get("intercepts")
+    model.intercepts_ = None if intercepts is None else np.array(intercepts, dtype=np.float64)
+    _require_intercepts(model)
     model.linear_ = Linear.from_dict(described["linear"])
     model.calibration_ = calibrator_from_dict(described["calibration"])
     model.n_train_ = int(described["n_train"])
     model.ensemble_ = load(text, model.columns_.tree_names, model.n_jobs) if text else None
     return model
+
+
+def _require_intercepts(model: RiskModel) -> None:
+    """Refuse intercepts that are not one finite number for each level of their column."""
+    column, found = model.columns_.intercept_by, model.intercepts_
+    if column is None and found is None:
+        return
+    expected = None if column is None else (len(model.columns_.levels[column]),)
+    if found is None or found.shape != expected or not np.isfinite(found).all():
+        raise ValueError("Expected one intercept for each group that is known.")

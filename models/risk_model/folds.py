@@ -53,15 +53,21 @@ class Timing:
         np.minimum.at(first, self.group, self.at)
         return first
 
+    def newest(self) -> int | None:
+        """The last moment at which anything is known of the rows, int64 seconds in UTC; None without moments."""
+        if self.at is None or len(self.at) == 0:
+            return None
+        return int(self.at.max() if self.matures_at is None else max(self.at.max(), self.matures_at.max()))
+
     def drawn(self, share: float, seed: int) -> Mask:
         """Rows of a share of the groups, drawn at random: (n,) bool."""
         return np.asarray(np.random.default_rng(seed).random(self.groups)[self.group] < share)
 
     def recency(self) -> Floats:
         """Weights in (0, 1]: half at the middle of the history. Offices change. All 1 without moments."""
-        if self.at is None or len(self.at) == 0:
+        newest = self.newest()
+        if self.at is None or newest is None:
             return np.ones(len(self.group))
-        newest = int(self.at.max() if self.matures_at is None else max(self.at.max(), self.matures_at.max()))
         half_life = max((newest - int(self.at.min())) / 2, 1.0)
         return np.asarray(0.5 ** ((newest - self.at) / half_life))
 

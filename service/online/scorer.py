@@ -104,7 +104,7 @@ class Scorer:
             return CaseTold("closed", ())
         possible = self._possible(case, as_of)
         inputs = self._plan.inputs(case, as_of)
-        told, whole = self._telling.tell(inputs.row, inputs.starts, case.category or "", possible)
+        told, whole = self._telling.tell(inputs.row, inputs.starts, case.category or "", case.office, possible)
         late = _is_overdue(case, as_of)
         if late:
             told[LATE] = told[ANY] = _CERTAIN
@@ -201,7 +201,8 @@ class Scorer:
         """The reasons of risks that are none of a certainty, as `service.scoring.reasons_of` has them."""
         inputs = self._plan.inputs(case, as_of)
         possible = self._possible(case, as_of)
-        explained = self._reasons.explain(inputs.row, inputs.starts, case.category or "", possible, outcomes)
+        keys = case.category or "", case.office
+        explained = self._reasons.explain(inputs.row, inputs.starts, *keys, possible, outcomes)
         features = dict(zip(self._plan.names, inputs.row.tolist(), strict=True))
         city, passed = self._plan.base_parts(case, as_of)["city"], share_passed(case, as_of)
         texts = {}
@@ -229,7 +230,7 @@ class Scorer:
         told: dict[str, list[Ends]] = {name: [] for name in self.outcomes}
         for case, row in zip(cases, rows, strict=True):
             possible = self._possible(case, as_of)
-            parts, whole = self._telling.tell(row.row, row.starts, case.category or "", possible)
+            parts, whole = self._telling.tell(row.row, row.starts, case.category or "", case.office, possible)
             for name, ends in told.items():
                 ends.append((whole if name == ANY else parts.get(name)) or _NONE)
         landmarks = landmarks_of_cases(cases, as_of, [str(place) for place in range(len(cases))])

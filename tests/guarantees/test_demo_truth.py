@@ -273,9 +273,9 @@ def test_what_became_of_open_cases_is_the_outcome_that_heed_learns(demo):
 def test_heeds_risks_agree_with_the_true_probability(demo):
     """Of open cases on later mornings: the level, ECE in ten bins, and nearer to the truth than one rate for all.
 
-    Fifty days after its fall the planted office is late with three cases of four; the models, which have seen few of
-    its late labels mature, tell 46 to 65 of 100. That is most of what all risks together miss, two to four points of
-    level and of ECE: the bounds over all cases are guards. At the other offices level and ECE keep within three points.
+    From fifty days after its fall on the planted office is late with three cases of four; the models, which have seen
+    few of its late labels mature, tell 60 to 76 of 100, for by its change of late and its newest outcomes they see it
+    fail. At the other offices level and ECE keep within three points.
     """
     risk, truth = pooled(demo, "risk"), pooled(demo, "truth")
     happened = np.concatenate([morning.actual.late(morning.asked.due_at) for morning in demo.mornings])
@@ -286,15 +286,15 @@ def test_heeds_risks_agree_with_the_true_probability(demo):
     others = at_offices(demo) != demo.one.truth.failing_office
     assert abs((risk - truth)[others].mean()) < 0.03
     assert ece(risk[others], truth[others]) < 0.03
+    assert abs((risk - truth)[~others].mean()) < 0.18
 
 
 @pytest.mark.slow
 def test_heeds_intervals_of_a_risk_hold_the_share_of_late_cases_with_its_score(demo):
     """Which is what an interval is of: a smooth curve through the true probabilities of all mornings is that share.
 
-    One training has one interval curve, and of three cities 98 to 100 % of it held: the intervals are wide (10 to 24
-    points at 80 %) rather than exact, since half a year has few weeks to measure luck by. So this holds
-    them to "at least".
+    One training has one interval curve, and of three cities 98 to 100 % of it held: the intervals are those of cases of
+    one type in one week, which lie further apart than all cases with a score. So this holds them to "at least".
     """
     score, truth = pooled(demo, "score"), pooled(demo, "truth")
     curve = Band.fit(score, truth, np.ones(len(score)), None)
@@ -302,6 +302,29 @@ def test_heeds_intervals_of_a_risk_hold_the_share_of_late_cases_with_its_score(d
     for level, least in zip(LEVELS, (0.78, 0.93), strict=True):
         lower, upper = (np.concatenate([morning.limits[level][end] for morning in demo.mornings]) for end in (0, 1))
         assert ((lower <= share) & (share <= upper)).mean() > least, level
+
+
+def cells_held(demo, level, least=8):
+    """Share of the cells, a type on a morning with so many open cases or more, whose mean truth the interval holds."""
+    inside = []
+    for morning in demo.mornings:
+        code = morning.asked.inputs.landmarks["category"].astype("str").factorize()[0]
+        count = np.bincount(code)
+        mean = [np.bincount(code, weights=one) / count for one in (*morning.limits[level], morning.truth)]
+        inside.append(((mean[0] <= mean[2]) & (mean[2] <= mean[1]))[count >= least])
+    return np.concatenate(inside).mean()
+
+
+@pytest.mark.slow
+def test_heeds_intervals_of_a_risk_hold_the_true_share_of_a_type_on_a_morning(demo):
+    """Which is what "cases like this" are.
+
+    Over five cities that is 79 % and 93 % of some 170 types and mornings each, where intervals of the curve over scores
+    held 31 to 69 % and 54 to 95 %. One city has one luck of its weeks before and another after the training: each by
+    itself holds 65 to 94 % and 84 to 100 %, so the bounds of one are guards.
+    """
+    assert cells_held(demo, 0.8) > 0.58
+    assert cells_held(demo, 0.95) > 0.78
 
 
 @pytest.mark.slow

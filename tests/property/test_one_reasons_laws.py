@@ -62,8 +62,8 @@ def test_the_reasons_of_one_case_are_those_of_many(scorer, posted, seed, hours):
         for row, place in enumerate(asked.tolist()):
             possible = [name for name in scorer.models.outcomes if not np.isnan(told[name].probability[place])]
             alone = scorer._plan.inputs(cases[place], at)
-            category = cases[place].category or ""
-            found = one.explain(alone.row, alone.starts, category, possible, [outcome])
+            keys = cases[place].category or "", cases[place].office
+            found = one.explain(alone.row, alone.starts, *keys, possible, [outcome])
             assert list(found) == [outcome]
             parts = found[outcome]
             assert parts.names == tuple(many.points.columns)

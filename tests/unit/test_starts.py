@@ -9,9 +9,10 @@ import pytest
 from data.event_log import NEVER
 from features.base_score import offset_parts
 from features.catalogue import CATALOGUE
+from features.office_change import office_change
 from features.records import Records, logit
 from features.risk_inputs import CITY, input_terms, possible
-from features.starts import WAITED, failure_of, share_passed, start_parts, start_terms
+from features.starts import CHANGED, WAITED, failure_of, share_passed, start_parts, start_terms
 from features.terms import KnownTerms
 from features.waiting import waiting_adds
 
@@ -49,15 +50,16 @@ def test_without_any_history_all_start_from_what_a_city_is_taken_to_be():
         assert all(values == pytest.approx([0.0]) for name, values in parts.items() if name != CITY)
 
 
-def test_the_start_of_lateness_is_the_base_score_and_what_waiting_adds():
+def test_the_start_of_lateness_is_the_base_score_the_change_of_the_office_and_what_waiting_adds():
     """Part for part; at the opening waiting adds nothing."""
     source = counted("late", stage_0=3)
     for passed in (0.0, 0.6):
         parts = start_parts("late", source, np.array([passed]))
         records = Records(source)
-        waited = parts.pop(WAITED)
+        waited, changed = parts.pop(WAITED), parts.pop(CHANGED)
         assert parts == offset_parts(records)
         assert waited == waiting_adds(records, np.array([passed]))
+        assert changed == office_change(records)
     assert start_parts("late", source, np.zeros(1))[WAITED] == [0.0]
 
 
