@@ -37,6 +37,8 @@ Floats = NDArray[np.float64]
 Ints = NDArray[np.int64]
 Bools = NDArray[np.bool_]
 
+# A dispersion that no series has with more than this probability is left out; tails leave such parts out anyway.
+_NO_WEIGHT: Final = 1e-5
 # A week of the past of which less than this is known is left out.
 LEAST_KNOWN: Final = 0.5
 _YEAR: Final = 52
@@ -69,11 +71,16 @@ class Record:
     recorded: Bools | None
     complete: Floats | None
 
+    def whole(self, rows: slice, columns: Ints | slice = slice(None)) -> bool:
+        """Whether every week of these rows counts, and is known wholly."""
+        nothing_known = self.recorded is None and self.complete is None
+        return nothing_known and rows.start >= int(self.first[columns].max(initial=0))
+
     def read(self, rows: slice, columns: Ints | slice = slice(None)) -> tuple[Ints, Bools, Floats]:
         """Counts (0 where a week does not count), whether it counts, and which share of it is known (0 likewise)."""
         counts = self.matrix[rows, columns]
         first = self.first[columns]
-        if self.recorded is None and self.complete is None and rows.start >= first.max(initial=0):
+        if self.whole(rows, columns):
             # Nothing to leave out: by far the commonest case, and several times as fast.
             return counts, np.ones(counts.shape, dtype=bool), np.ones(counts.shape)
         seen: Bools = np.arange(rows.start, rows.stop)[:, None] >= first
@@ -108,7 +115,9 @@ class Baseline:
 
 @dataclass(frozen=True, slots=True)
 class Level:
-    """Weekly level and dispersion of each series, for sums over some weeks; all (n_series, n_phi).
+    """Weekly level and dispersion of each series, for sums over some weeks; all (n_series, n_phi) where not said.
+
+    The dispersions are those of the grid that any series is likely to have.
 
     `mean[s, d]` is the level should the dispersion be `phi[s, d]`, which it is with probability `weight[s, d]`. The
     variance of a count with mean mu is then phi (1 + psi mu) mu.
@@ -172,14 +181,22 @@ def learn_levels(record: Record, baseline: Baseline, cross: Cross, windows: tupl
     weight[thin] = dispersion_of_sizes(_sizes(baseline, thin)).weights
     laws = {k: dispersion_of_residuals(_residuals(record, baseline, cross, k, thick)) for k in {1, *windows}}
     weight[thick] = laws[1].weights
-    mean, relative_variance = _level(baseline, cross, weight @ PHI)
+    # What no series is likely to have need not be carried along: most cities fill a third of the grid.
+    there = np.any([_somewhere(weight), *(_somewhere(law.weights) for law in laws.values())], axis=0)
+    mean, relative_variance = _level(baseline, cross, weight @ PHI, PHI[there])
     levels = {}
     for k in windows:
-        own, phi, psi = weight.copy(), np.tile(PHI, (n_series, 1)), np.zeros(n_series)
+        own, phi, psi = weight.copy(), np.tile(PHI[there], (n_series, 1)), np.zeros(n_series)
         own[thick], psi[thick] = laws[k].weights, laws[k].psi
+        own = own[:, there]
         phi[thin] *= _hanging_together(record, baseline, thin, k)
-        levels[k] = Level(mean, relative_variance, own, phi, psi)
+        levels[k] = Level(mean, relative_variance, own / own.sum(axis=1, keepdims=True), phi, psi)
     return levels
+
+
+def _somewhere(weights: Floats) -> Bools:
+    """Which dispersions any series is likely to have at all; (n_phi,)."""
+    return np.asarray(weights.max(axis=0, initial=0.0) > _NO_WEIGHT)
 
 
 def _sizes(baseline: Baseline, rows: Ints) -> Sizes:
@@ -254,11 +271,11 @@ def _hanging_together(record: Record, baseline: Baseline, rows: Ints, k: int) ->
     return max(float(found), 1.0)
 
 
-def _level(baseline: Baseline, cross: Cross, phi: Floats) -> tuple[Floats, Floats]:
-    """Weekly level for every dispersion of the grid, and its squared coefficient of variation; (n_series, n_phi)."""
+def _level(baseline: Baseline, cross: Cross, phi: Floats, grid: Floats) -> tuple[Floats, Floats]:
+    """Weekly level for every dispersion of `grid`, and its squared coefficient of variation; (n_series, n_grid)."""
     exposure = baseline.known * _movement_by_year(baseline, cross, phi)
     drift = _drift(baseline.cases, exposure, phi)
-    shape, rate = _put_together(baseline, exposure, phi, drift)
+    shape, rate = _put_together(baseline, exposure, phi, drift, grid)
     prior = level_prior(baseline.total, exposure.sum(axis=0), phi, cross, baseline.usable)
     borrowed = prior.shape > 0.0
     # Without a prior, one case more makes the upper tail that of the exact conditional test of two Poisson counts.
@@ -301,9 +318,11 @@ def _drift(cases: Floats, exposure: Floats, phi: Floats) -> float:
     return float(np.clip(found, _LEAST_DRIFT, _MOST_DRIFT))
 
 
-def _put_together(baseline: Baseline, exposure: Floats, phi: Floats, drift: float) -> tuple[Floats, Floats]:
-    """Gamma shape and rate over all years, the earlier ones discounted step by step; (n_series, n_phi)."""
-    shape, rate = _evidence(baseline, exposure, 0)
+def _put_together(
+    baseline: Baseline, exposure: Floats, phi: Floats, drift: float, grid: Floats
+) -> tuple[Floats, Floats]:
+    """Gamma shape and rate over all years, the earlier ones discounted step by step; (n_series, n_grid)."""
+    shape, rate = _evidence(baseline, exposure, 0, grid)
     cases, weeks = baseline.cases[0] / phi, exposure[0] / phi
     for year in range(1, len(exposure)):
         expected = exposure[year] * (cases + 1.0) / np.maximum(weeks, 1e-12)
@@ -314,21 +333,21 @@ def _put_together(baseline: Baseline, exposure: Floats, phi: Floats, drift: floa
         wander = np.where(contradicted, drift + off / safe**2, drift)
         keep = 1.0 / (1.0 + wander * cases)
         cases, weeks = cases * keep + baseline.cases[year] / phi, weeks * keep + exposure[year] / phi
-        more_shape, more_rate = _evidence(baseline, exposure, year)
+        more_shape, more_rate = _evidence(baseline, exposure, year, grid)
         keep_all = 1.0 / (1.0 + wander[:, None] * shape)
         shape, rate = shape * keep_all + more_shape, rate * keep_all + more_rate
     return shape, rate
 
 
-def _evidence(baseline: Baseline, exposure: Floats, year: int) -> tuple[Floats, Floats]:
-    """Gamma shape and rate that a year's counts add, for every dispersion of the grid; (n_series, n_phi)."""
+def _evidence(baseline: Baseline, exposure: Floats, year: int, grid: Floats) -> tuple[Floats, Floats]:
+    """Gamma shape and rate that a year's counts add, for every dispersion of `grid`; (n_series, n_grid)."""
     seen = np.maximum(baseline.seen[year], 1.0)
     share = np.minimum(baseline.some[year] / seen, _MOST_WEEKS_WITH_ANY)
     # Two groups that came in one week are seen as one; this undoes it.
     groups = -seen * np.log1p(-share)
     known = np.where(baseline.seen[year] > 0.0, baseline.known[year] / seen, 1.0)
-    excess = np.maximum(PHI, 1.0001) - 1.0
-    shape, rate = baseline.cases[year][:, None] / PHI, exposure[year][:, None] / PHI
+    excess = np.maximum(grid, 1.0001) - 1.0
+    shape, rate = baseline.cases[year][:, None] / grid, exposure[year][:, None] / grid
     # A year that is not thin is told by its cases, whatever the others were.
     thin = np.flatnonzero((baseline.rate < _THIN) & (baseline.cases[year] < 2.0 * _THIN * seen))
     shape[thin] = groups[thin, None]

@@ -27,16 +27,18 @@ import numpy as np
 from numpy.typing import NDArray
 
 from data.errors import UsageError
-from models.signals.baseline import Baseline, Level, Record, learn_levels, read_baseline, typical_dispersion
+from models.signals.baseline import Baseline, Level, Record, learn_levels, read_baseline
 from models.signals.distribution import count_quantile, mixed_lower_tail, mixed_tail
-from models.signals.siblings import Cross, capped, movement
+from models.signals.newest_movement import newest_movement
+from models.signals.restlessness import Restlessness, usual_movement
+from models.signals.siblings import Cross
 
 Floats = NDArray[np.float64]
 Ints = NDArray[np.int64]
 Bools = NDArray[np.bool_]
 
-# The siblings' own disagreement about the newest weeks counts against its usual size as if that came from ten of them.
-_DISAGREEMENT_WEIGHT: Final = 10.0
+# Series whose laws are put together at once.
+_AT_ONCE: Final = 2048
 
 
 @dataclass(frozen=True, slots=True)
@@ -99,6 +101,7 @@ class LearnedPast:
     settings: ShortPastSettings
     baseline: Baseline
     levels: dict[int, Level]  # by the weeks of the window
+    restlessness: dict[int, Restlessness]  # likewise
 
     def judge(
         self,
@@ -137,8 +140,10 @@ class LearnedPast:
         if complete is not None:
             share = np.broadcast_to(complete[-k:], newest[-k:].shape).mean(axis=0)
         rate = np.where(usable, self.baseline.rate, 0.0)
-        ratio, uncertain = _movement_now(observed * usable, rate * k * share, self.baseline, self.cross, level)
-        law = _law_now(level, k, ratio, uncertain, share, usable)
+        moved = newest_movement(
+            observed * usable, rate * k * share, self.baseline, self.cross, level, self.restlessness[k]
+        )
+        law = _law_now(level, k, moved.ratio, moved.relative_variance, share, usable)
         mean = np.where(usable, (law.weight * law.mean).sum(axis=1), np.nan)
         lower, upper = np.full_like(mean, np.nan), np.full_like(mean, np.nan)
         if band is not None:
@@ -238,10 +243,12 @@ def learn_short_past(
         None if complete is None else complete[used],
     )
     baseline = read_baseline(record, settings.least_baseline_weeks)
-    levels = {}
+    levels, restlessness = {}, {}
     if baseline.usable.any():
         levels = learn_levels(record, baseline, cross, settings.looked_at())
-    return LearnedPast(cross, settings, baseline, levels)
+        phi = levels[1].ratio(np.zeros_like(baseline.rate))
+        restlessness = usual_movement(record, baseline, cross, settings.looked_at(), phi)
+    return LearnedPast(cross, settings, baseline, levels, restlessness)
 
 
 def checked_complete(complete: Floats | None, matrix: Ints) -> Floats | None:
@@ -279,34 +286,18 @@ def recorded_since(matrix: Ints, cross: Cross) -> Ints:
     return since
 
 
-def _movement_now(
-    observed: Floats, usual: Floats, baseline: Baseline, cross: Cross, level: Level
-) -> tuple[Floats, Floats]:
-    """Movement over the newest weeks, and its squared coefficient of variation.
-
-    It is less certain the more the other areas disagree about it.
-    """
-    phi = level.ratio(np.zeros_like(usual))
-    typical = typical_dispersion(phi, usual)
-    calm = capped(observed, usual, cross, baseline.total, dispersion=typical)
-    first = movement(calm, usual, cross, dispersion=typical, past=baseline.total)
-    expected = usual * first.ratio
-    counts = usual > 0.0
-    safe = np.where(counts, expected, 1.0)
-    square = np.where(counts, np.minimum((calm - safe) ** 2 / (safe * level.ratio(safe)), 12.0), 0.0)
-    disagreement = (_DISAGREEMENT_WEIGHT + cross.elsewhere(square)) / (
-        _DISAGREEMENT_WEIGHT + cross.elsewhere(counts.astype(float))
-    )
-    uneven = typical * np.maximum(disagreement, 1.0)
-    moved = movement(calm, usual, cross, dispersion=uneven, past=baseline.total)
-    return moved.ratio, moved.relative_variance
-
-
 def _law_now(level: Level, k: int, ratio: Floats, uncertain: Floats, share: Floats, usable: Bools) -> CountLaw:
     """What the sums over the newest `k` weeks follow when nothing has changed."""
-    whole = np.where(usable[:, None], level.mean * (k * ratio)[:, None], 0.0)
-    over_poisson = level.phi * (1.0 + level.psi[:, None] * whole) - 1.0
-    excess = whole * over_poisson + whole**2 * (level.relative_variance + uncertain[:, None])
-    # Late reports thin the counts: the mean by the share that is known, what exceeds the mean by its square.
-    mean = share[:, None] * whole
-    return CountLaw(mean, mean + share[:, None] ** 2 * excess, np.where(usable[:, None], level.weight, 0.0))
+    mean, variance = np.empty_like(level.mean), np.empty_like(level.mean)
+    weight = level.weight if usable.all() else np.where(usable[:, None], level.weight, 0.0)
+    moved = np.where(usable, k * ratio, 0.0)[:, None]
+    # Block by block: what is needed in between stays within the processor's cache.
+    for first in range(0, len(mean), _AT_ONCE):
+        rows = slice(first, first + _AT_ONCE)
+        whole = level.mean[rows] * moved[rows]
+        over_poisson = level.phi[rows] * (1.0 + level.psi[rows, None] * whole) - 1.0
+        excess = whole * (over_poisson + whole * (level.relative_variance[rows] + uncertain[rows, None]))
+        # Late reports thin the counts: the mean by the share that is known, what exceeds the mean by its square.
+        mean[rows] = share[rows, None] * whole
+        variance[rows] = mean[rows] + share[rows, None] ** 2 * excess
+    return CountLaw(mean, variance, weight)

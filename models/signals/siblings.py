@@ -12,13 +12,15 @@ from typing import Final
 import numpy as np
 from numpy.typing import NDArray
 
+from models.signals.dispersion import variance_of_square
+
 Floats = NDArray[np.float64]
 Ints = NDArray[np.int64]
 Bools = NDArray[np.bool_]
 
 # Categories move apart from each other by about half their level over a season: the weight, in cases, of the movement
 # of everything else against that of the category itself.
-_MOVEMENT_SHAPE: Final = 4.0
+MOVEMENT_SHAPE: Final = 4.0
 # Keeps the movement of everything else near 1 while hardly anything else is counted.
 _EVERYTHING_SHAPE: Final = 20.0
 # A sibling counts at most up to its expectation plus four standard deviations, plus three cases.
@@ -26,10 +28,10 @@ _CAP_DEVIATIONS: Final = 4.0
 _CAP_CASES: Final = 3.0
 _CAP_DISPERSION: Final = 1.5
 _CAP_GROWTH: Final = 1.4
-# Share of the estimated weight that the prior level gets: moment estimates of it run high when series are few.
-_PRIOR_CAUTION: Final = 0.5
-# One over the prior's shape, at most and at least: worth two tenths of a case, worth ten cases (after the caution).
-_LARGEST_SPREAD: Final = 10.0
+# Standard errors by which the spread of levels is taken to be larger than estimated: few series do not tell it.
+_PRIOR_CAUTION: Final = 2.0
+# One over the prior's shape, at most and at least: worth a twentieth of a case, worth twenty cases.
+_LARGEST_SPREAD: Final = 20.0
 _SMALLEST_SPREAD: Final = 0.05
 # A category's own spread counts against that of all categories as if the latter came from five thick series.
 _SPREAD_WEIGHT: Final = 5.0
@@ -110,10 +112,10 @@ def movement(
     """
     elsewhere, everything = cross.around(observed, rows)
     usual_elsewhere, usual_everything = cross.around(usual, rows)
-    shape = _MOVEMENT_SHAPE + elsewhere / dispersion
+    shape = MOVEMENT_SHAPE + elsewhere / dispersion
     relative = (usual_everything + _EVERYTHING_SHAPE) / (everything + _EVERYTHING_SHAPE)
-    rate = _MOVEMENT_SHAPE * relative + usual_elsewhere / dispersion
-    past_shape = _MOVEMENT_SHAPE + cross.around(past, rows)[0] / dispersion
+    rate = MOVEMENT_SHAPE * relative + usual_elsewhere / dispersion
+    past_shape = MOVEMENT_SHAPE + cross.around(past, rows)[0] / dispersion
     return Movement(shape / rate, 1.0 / shape + 1.0 / past_shape)
 
 
@@ -154,19 +156,27 @@ def level_prior(total: Floats, weeks: Floats, dispersion: Floats, cross: Cross, 
     known = (rest_of_area > 0.0) & (rest_of_category > 0.0) & (rest > 1e-9)
     mean = np.where(known, rest_of_area * rest_of_category / np.where(known, rest, 1.0), 0.0)
     spread = _spread(total, weeks * mean, dispersion, cross, known & usable)
-    shape = np.where(known, _PRIOR_CAUTION / spread, 0.0)
+    shape = np.where(known, 1.0 / spread, 0.0)
     return LevelPrior(shape, mean)
 
 
 def _spread(total: Floats, expected: Floats, dispersion: Floats, cross: Cross, use: Bools) -> Floats:
-    """Squared coefficient of variation of true levels about the prior mean, per series (the same within a category)."""
+    """Squared coefficient of variation of true levels about the prior mean, per series (the same within a category).
+
+    An upper estimate: by as many standard errors as `_PRIOR_CAUTION`, but at most twice the estimate itself.
+    """
     # Thick series say it directly, thin ones next to nothing; the weights bound both.
     weight = np.where(use, 1.0 / (1.0 + expected) ** 2, 0.0)
     excess = weight * ((total - expected) ** 2 - dispersion * expected)
     scale = weight * expected**2
     overall = max(float(excess.sum()) / max(float(scale.sum()), 1e-9), 0.0)
-    own = cross.over_areas(excess) + _SPREAD_WEIGHT * overall
-    spread = own / (cross.over_areas(scale) + _SPREAD_WEIGHT)
+    known = cross.over_areas(scale) + _SPREAD_WEIGHT
+    spread = np.maximum((cross.over_areas(excess) + _SPREAD_WEIGHT * overall) / known, 0.0)
+    safe = np.where(use & (expected > 0.0), expected, 1.0)
+    ratio = dispersion + spread * safe
+    variance = variance_of_square(safe, ratio) * (weight * ratio * safe) ** 2
+    error = np.sqrt(cross.over_areas(variance)) / known
+    spread += np.minimum(_PRIOR_CAUTION * error, spread)
     return np.clip(spread, _SMALLEST_SPREAD, _LARGEST_SPREAD)
 
 

@@ -44,12 +44,21 @@ def upper_tail(observed: Floats, mean: Floats, variance: Floats) -> Floats:
     some = (observed > 0.0) & ~unknown
     with np.errstate(divide="ignore", invalid="ignore"):
         size, spread = sizes(mean, variance)
-        rows = np.flatnonzero(some & ~spread)
+        # Any case at all: by far the commonest question about thin series, and it has a closed form.
+        any_ = some & (observed == 1.0)
+        tail[any_] = _any_case(mean[any_], size[any_], spread[any_])
+        rows = np.flatnonzero(some & ~spread & ~any_)
         tail[rows] = special.gammainc(observed[rows], mean[rows])
-        rows = np.flatnonzero(some & spread)
+        rows = np.flatnonzero(some & spread & ~any_)
         # P(Y >= y) is a regularised incomplete beta function: no sum over the tail, no loss of digits far out.
         tail[rows] = special.betainc(observed[rows], size[rows], mean[rows] / (mean[rows] + size[rows]))
     return tail.reshape(shape)
+
+
+def _any_case(mean: Floats, size: Floats, spread: NDArray[np.bool_]) -> Floats:
+    """P(Y >= 1); no digits are lost where that is rare."""
+    groups = np.where(spread, size * np.log1p(mean / size), mean)
+    return np.asarray(-np.expm1(-groups))
 
 
 def smallest_count(probability: float, mean: Floats, variance: Floats) -> Floats:

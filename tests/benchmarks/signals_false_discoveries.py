@@ -7,10 +7,21 @@ and cell, and a variance of 1.5 times the mean (in one city 1 to 2.5 times, draw
 300 of them. In the correlated city every week multiplies all series of a category by one shock, and all series of an
 area by another that is half shared with the next areas on a ring.
 
+**Path.** What is judged is what `heed signals` uses: `learn_short_past` and `judge`. Left out are silences (their
+three-week window, which says nothing of rises) and the limits that charts show.
+
 **One week as one experiment.** One past serves several newest weeks, each with four weeks drawn anew and rises planted
 anew: the promise is about the list of one week, and lists that share a past are averaged first; the interval is that of
 the means of pasts. Planted: one series in two hundred gains 2 to 8, or 1 to 4, cases a week (a Poisson mean, uniform)
 over the newest one to four weeks.
+
+**A life.** Successive weeks of one city, each judged by all weeks before it, learned anew every week as live. A rise
+begins in one series in two thousand a week, lasts one to four weeks and stays in the past of later ones. Right is what
+rose in any of the newest four weeks.
+
+**Null.** When nothing happens, no newest week need be drawn: given what was learned, the least count with a p-value of
+at most 1e-4 is known, and the true law says how likely it is. Only pasts are drawn; the interval is that of their
+means.
 
 **Oracle.** The same windows, the same tails, the same control, but with the true mean and variance of every series; it
 knows how large shocks are, and not which came.
@@ -25,22 +36,23 @@ from dataclasses import dataclass, field
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy import special
 
 from models.signals.attainable import null_steps
 from models.signals.detectors import FarringtonFlexible
-from models.signals.distribution import mixed_tail
+from models.signals.distribution import count_tail, mixed_tail
 from models.signals.farrington import farrington_flexible
 from models.signals.fdr import discrete_q_values, q_values
-from models.signals.short_past import CountLaw, WindowJudgement, learn_short_past
+from models.signals.short_past import CountLaw, ShortPastSettings, WindowJudgement, learn_short_past
 from models.signals.siblings import Cross
-from tests.support.weekly import draw
+from tests.support.weekly import thin_draw
 
 Floats = NDArray[np.float64]
 Ints = NDArray[np.int64]
 
 LEVELS = (0.05, 0.10, 0.20)
 WINDOWS = (1, 2, 4)
+# Windows for rises alone; the longest, and so the past that is used, is the same as by default.
+RISES = ShortPastSettings(windows=WINDOWS, silence_windows=(1,))
 
 
 @dataclass(frozen=True)
@@ -69,7 +81,7 @@ class City:
 
     def weeks(self, rng: np.random.Generator, n: int) -> Ints:
         """Counts of `n` weeks; (n, n_series)."""
-        return np.array([draw(rng, self.level * self._shock(rng), self.dispersion) for _ in range(n)])
+        return np.array([thin_draw(rng, self.level * self._shock(rng), self.dispersion) for _ in range(n)])
 
     def law(self, k: int) -> CountLaw:
         """What sums over `k` weeks follow, to one who knows everything but the shocks."""
@@ -182,7 +194,7 @@ def repeat(
     for _ in range(pasts):
         truth = City.drawn(rng, areas, categories, city.shock, city.dispersion)
         learned = learn_short_past(
-            np.concatenate([truth.weeks(rng, weeks), np.zeros((4, len(truth.level)), int)]), truth.cross
+            np.concatenate([truth.weeks(rng, weeks), np.zeros((4, len(truth.level)), int)]), truth.cross, RISES
         )
         for tally in tallies.values():
             tally.start()
@@ -223,55 +235,109 @@ def r_compatible(rng: np.random.Generator, n_series: int) -> dict[str, tuple[Flo
     return found
 
 
+NULL_LEVELS = (0.01, 0.03, 0.1, 0.2, 0.3)
+_RARE = 1e-4
+
+
 @dataclass(frozen=True)
 class NullCell:
-    """P(p <= 1e-4) and its interval, of one level, dispersion and window."""
+    """P(p <= 1e-4) of one level, dispersion and window: by past, exactly given what was learned from it."""
 
     level: float
     dispersion: float
     weeks: int
-    hits: int
-    tests: int
+    by_past: tuple[float, ...]
 
     @property
     def share(self) -> float:
-        """Share of p-values at most 1e-4."""
-        return self.hits / self.tests
+        """Probability that a p-value is at most 1e-4."""
+        return float(np.mean(self.by_past))
 
     @property
     def upper(self) -> float:
-        """Upper end of the one-sided 95 % interval (Clopper and Pearson), as if all were independent."""
-        return float(special.betaincinv(self.hits + 1.0, max(self.tests - self.hits, 1e-9), 0.95))
+        """Two standard errors above; NaN for a single past."""
+        n = len(self.by_past)
+        return self.share + 2.0 * float(np.std(self.by_past, ddof=1)) / float(np.sqrt(n)) if n > 1 else float("nan")
 
 
-def null_cells(
-    rng: np.random.Generator, *, dispersion: float, weeks: int, areas: int, pasts: int, weeks_each: int
-) -> list[NullCell]:
-    """P-values at most 1e-4 when nothing happens, by level and window; 40 categories, ten of each level.
+def null_cells(rng: np.random.Generator, *, dispersion: float, weeks: int, areas: int, pasts: int) -> list[NullCell]:
+    """P-values at most 1e-4 when nothing happens, by level and window; 50 categories, ten of each level.
 
     The last cell of each level, with window 0, is that of silences in any window: those thin series never have one.
     """
-    levels = np.array([0.01, 0.03, 0.1, 0.3])
-    area, category = np.repeat(np.arange(areas), 40), np.tile(np.arange(40), areas)
-    which = category % len(levels)
-    level, ratio = levels[which], np.full(len(area), dispersion)
-    hits, tests = np.zeros((len(levels), len(WINDOWS) + 1), dtype=int), np.zeros(len(levels), dtype=int)
+    area, category = np.repeat(np.arange(areas), 50), np.tile(np.arange(50), areas)
+    which = category % len(NULL_LEVELS)
+    level, ratio = np.array(NULL_LEVELS)[which], np.full(len(area), dispersion)
+    found = []
     for _ in range(pasts):
-        past = np.array([draw(rng, level, ratio) for _ in range(weeks + 4)])
-        learned = learn_short_past(past, Cross(area, category))
-        for _ in range(weeks_each):
-            newest = np.array([draw(rng, level, ratio) for _ in range(4)])
-            judged = learned.judge(newest, band=None).windows
-            tests += np.bincount(which)
-            for column, one in enumerate(for_rises(judged)):
-                hits[:, column] += np.bincount(which, weights=one.rise_p <= 1e-4).astype(int)
-            silent = np.any([one.silence_p <= 1e-4 for one in judged], axis=0)
-            hits[:, -1] += np.bincount(which, weights=silent).astype(int)
+        past = np.array([thin_draw(rng, level, ratio) for _ in range(weeks + 4)])
+        newest = np.array([thin_draw(rng, level, ratio) for _ in range(4)])
+        judged = learn_short_past(past, Cross(area, category)).judge(newest, band=None).windows
+        # A silence can be no less probable than no case at all: if that is common, so is every silence.
+        chances = [*(rare_chance(one, level, ratio) for one in for_rises(judged))]
+        chances.append(np.any([one.zero_p <= _RARE for one in judged], axis=0).astype(float))
+        found.append([np.bincount(which, weights=one) / np.bincount(which) for one in chances])
+    shares = np.array(found)
     return [
-        NullCell(float(levels[row]), dispersion, k, int(hits[row, column]), int(tests[row]))
-        for row in range(len(levels))
+        NullCell(NULL_LEVELS[row], dispersion, k, tuple(shares[:, column, row]))
+        for row in range(len(NULL_LEVELS))
         for column, k in enumerate((*WINDOWS, 0))
     ]
+
+
+def rare_chance(judged: WindowJudgement, level: Floats, dispersion: Floats) -> Floats:
+    """P(p <= 1e-4) of each series' rise, by its true weekly level and dispersion; (n_series,)."""
+    assert judged.law is not None
+    least = np.full(len(level), np.inf)
+    left, count = np.arange(len(level)), 0.0
+    while len(left):
+        count += 1.0
+        law = (part[left] for part in (judged.law.mean, judged.law.variance, judged.law.weight))
+        rare = mixed_tail(np.full(len(left), count), *law) <= _RARE
+        least[left[rare]] = count
+        left = left[~rare]
+    mean = judged.weeks * level
+    return count_tail(least, mean, mean * dispersion)
+
+
+@dataclass(frozen=True)
+class Life:
+    """What a life of weeks told: lists by week, (n_weeks, n_levels)."""
+
+    told: Floats
+    false: Floats
+    risen: Floats  # (n_weeks,)
+    found: Floats  # risen in the newest week or before, and told
+
+
+def live(rng: np.random.Generator, *, areas: int, categories: int, weeks: int, city: Drawn, past: int = 104) -> Life:
+    """Successive weeks, each by all before it (at most six years), learned anew every week."""
+    truth = City.drawn(rng, areas, categories, city.shock, city.dispersion)
+    n_series, span = len(truth.level), past + weeks
+    counts = truth.weeks(rng, span)
+    rising = np.zeros(counts.shape, dtype=bool)
+    for week in range(span):
+        chosen = rng.choice(n_series, size=max(round(0.0005 * n_series), 1), replace=False)
+        lasts = rng.integers(1, 5, len(chosen))
+        gain = rng.uniform(*city.size, len(chosen))
+        there = np.arange(4)[:, None] < lasts
+        rows = slice(week, min(week + 4, span))
+        counts[rows, chosen] += rng.poisson(gain * there)[: span - week]
+        rising[rows, chosen] |= there[: span - week]
+    false, told, found, risen = (np.zeros((weeks, len(LEVELS))) for _ in range(4))
+    for row in range(weeks):
+        end = past + row + 1
+        known = counts[max(end - 316, 0) : end]
+        windows = for_rises(
+            learn_short_past(known, truth.cross, RISES).judge(known[-4:], band=None, silences=False).windows
+        )
+        q = q_values(combined(windows, 0))
+        right = rising[end - 4 : end].any(axis=0)
+        told[row] = [(q <= level).sum() for level in LEVELS]
+        found[row] = [((q <= level) & right).sum() for level in LEVELS]
+        false[row] = told[row] - found[row]
+        risen[row] = right.sum()
+    return Life(told, false, risen[:, 0], found)
 
 
 # Name, what is drawn: shocks shared by categories and by neighbouring areas, dispersion, size of rises.
@@ -288,8 +354,43 @@ def _line(text: str) -> None:
     sys.stdout.flush()
 
 
-def _table_of_cities(seed: int, pasts: int, weeks_each: int, areas: int) -> None:
+def _table_of_nulls(pasts: int, areas: int) -> None:
+    _line("\nP(p <= 1e-4) / 1e-4 when nothing happens (two standard errors above); windows of 1, 2, 4 weeks; silences")
+    for weeks in (60, 300):
+        for dispersion in (1.0, 1.5, 2.0, 3.0, 5.0):
+            began = time.process_time()
+            cells = null_cells(np.random.default_rng(2), dispersion=dispersion, weeks=weeks, areas=areas, pasts=pasts)
+            for level in NULL_LEVELS:
+                shown = (f"{c.share * 1e4:5.2f} ({c.upper * 1e4:4.2f})" for c in cells if c.level == level)
+                _line(f"  {weeks} weeks, dispersion {dispersion}, {level} a week: " + "  ".join(shown))
+            _line(f"  {_spent(began)}")
+
+
+def _table_of_lives(seed: int, weeks: int, areas: int, only: str | None) -> None:
     for name, drawn in CITIES.items():
+        if only not in (None, name):
+            continue
+        began = time.process_time()
+        life = live(np.random.default_rng(seed), areas=areas, categories=50, weeks=weeks, city=drawn)
+        share = life.false / np.maximum(life.told, 1.0)
+        # Weeks share windows and pasts; means of blocks of 25 are all but independent.
+        blocks = share.reshape(-1, 25, len(LEVELS)).mean(axis=1)
+        error = 1.96 * blocks.std(axis=0, ddof=1) / np.sqrt(len(blocks))
+        found = life.found.sum(axis=0) / life.risen.sum()
+        _line(f"\n{name}, a life: {areas * 50:,} series, {weeks} weeks in a row, BH, {_spent(began)}")
+        cells = zip(LEVELS, share.mean(axis=0), error, found, life.told.sum(axis=0), strict=True)
+        _line(
+            "  "
+            + " | ".join(
+                f"q {q:.2f}: FDR {f:.3f} +- {e:.3f}, found {g:.3f} of all, told {t:.0f}" for q, f, e, g, t in cells
+            )
+        )
+
+
+def _table_of_cities(seed: int, pasts: int, weeks_each: int, areas: int, only: str | None) -> None:
+    for name, drawn in CITIES.items():
+        if only not in (None, name):
+            continue
         began = time.process_time()
         tallies = repeat(np.random.default_rng(seed), pasts=pasts, weeks_each=weeks_each, areas=areas, city=drawn)
         _line(f"\n{name}: {areas * 50:,} series, {pasts} pasts x {weeks_each} weeks, {_spent(began)}")
@@ -313,8 +414,10 @@ def main() -> None:
     """Print the tables."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--quick", action="store_true", help="a hundredth of the work, and wide intervals")
-    parser.add_argument("--only", choices=["r", "null", "cities"], help="one of the three tables")
+    parser.add_argument("--only", choices=["r", "null", "cities", "life"], help="one of the tables")
+    parser.add_argument("--city", choices=list(CITIES), help="one of the cities")
     parser.add_argument("--pasts", type=int, help="pasts per city; 25 newest weeks each (5 with --quick)")
+    parser.add_argument("--areas", type=int, help="areas per city, of 50 series each; 2,000 (200 with --quick)")
     chosen = parser.parse_args()
     quick = bool(chosen.quick)
     if chosen.only in (None, "r"):
@@ -325,22 +428,12 @@ def main() -> None:
             _line(f"R-compatible, {threshold}, BH, {n_series:,} thin series: false " + ", ".join(parts))
         _line(f"  {_spent(began)}")
     if chosen.only in (None, "null"):
-        _line("\nP(p <= 1e-4) / 1e-4 when nothing happens (upper end of 95 %); windows of 1, 2, 4 weeks; silences")
-        for weeks in (60, 300):
-            for dispersion in (1.0, 1.5, 2.0, 3.0, 5.0):
-                rng = np.random.default_rng(2)
-                size = (
-                    {"areas": 250, "pasts": 1, "weeks_each": 4}
-                    if quick
-                    else {"areas": 1000, "pasts": 5, "weeks_each": 20}
-                )
-                cells = null_cells(rng, dispersion=dispersion, weeks=weeks, **size)
-                for level in sorted({cell.level for cell in cells}):
-                    shown = (f"{c.share * 1e4:5.2f} ({c.upper * 1e4:4.2f})" for c in cells if c.level == level)
-                    _line(f"  {weeks} weeks, dispersion {dispersion}, {level} a week: " + "  ".join(shown))
+        _table_of_nulls(pasts=2 if quick else 5, areas=200 if quick else 2000)
     if chosen.only in (None, "cities"):
         pasts = chosen.pasts or (3 if quick else 40)
-        _table_of_cities(5, pasts, 5 if quick else 25, 200 if quick else 2000)
+        _table_of_cities(5, pasts, 5 if quick else 25, chosen.areas or (200 if quick else 2000), chosen.city)
+    if chosen.only in (None, "life"):
+        _table_of_lives(7, 100 if quick else 1000, chosen.areas or (40 if quick else 200), chosen.city)
 
 
 if __name__ == "__main__":

@@ -78,3 +78,15 @@ def draw(rng: np.random.Generator, mean: NDArray[np.float64], dispersion: NDArra
     """Negative binomial counts with this mean and variance-to-mean ratio."""
     excess = dispersion - 1.0 + 1e-9
     return rng.poisson(rng.gamma(np.maximum(mean / excess, 1e-12)) * excess).astype(np.int64)
+
+
+def thin_draw(
+    rng: np.random.Generator, mean: NDArray[np.float64], dispersion: NDArray[np.float64]
+) -> NDArray[np.int64]:
+    """The same law as `draw`, for rare counts many times as fast: Poisson groups of logarithmic size (Fisher 1941)."""
+    excess = np.maximum(dispersion - 1.0, 1e-9)
+    groups = rng.poisson(mean * np.log1p(excess) / excess)
+    some = np.flatnonzero(groups)
+    series = np.repeat(some, groups[some])
+    sizes = rng.logseries((excess / (1.0 + excess))[series])
+    return np.bincount(series, weights=sizes, minlength=len(mean)).astype(np.int64)

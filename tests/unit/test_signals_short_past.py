@@ -7,7 +7,7 @@ import pytest
 from scipy import stats
 
 from data.errors import UsageError
-from models.signals.dispersion import PHI, Residuals, Sizes, dispersion_of_residuals, dispersion_of_sizes
+from models.signals.dispersion import Residuals, Sizes, dispersion_of_residuals, dispersion_of_sizes
 from models.signals.long_past import LongPastSettings, judge_by_long_past
 from models.signals.short_past import ShortPastSettings, judge_by_short_past, learn_short_past, recorded_since
 from models.signals.siblings import Cross, capped, level_prior, movement
@@ -135,7 +135,8 @@ def test_the_dispersion_of_thick_series_is_found():
     ratio = ((counts - counts.mean(axis=0)) ** 2 / counts.mean(axis=0)).sum(axis=0) / 39
     law = dispersion_of_residuals(Residuals(ratio, counts.mean(axis=0), np.full(400, 40.0)))
     assert law.phi[drawn == 1.2].mean() == pytest.approx(1.3, abs=0.15)
-    assert law.phi[drawn == 3.0].mean() == pytest.approx(2.9, abs=0.25)
+    # Forty weeks tell a series' own variance to a quarter: what it is thought to have lies a little towards the others.
+    assert law.phi[drawn == 3.0].mean() == pytest.approx(2.7, abs=0.25)
 
 
 @pytest.mark.parametrize("phi", [1.0, 2.0, 5.0])
@@ -150,7 +151,7 @@ def test_the_dispersion_of_thin_series_is_found_from_what_comes_together(phi):
     assert law.phi.mean() == pytest.approx(phi, rel=0.1)
     np.testing.assert_allclose(law.weights.sum(axis=1), 1.0)
     nothing = Sizes(*(np.zeros(3) for _ in range(3)), np.zeros((3, 0)), np.ones(3))
-    np.testing.assert_allclose(dispersion_of_sizes(nothing).phi, (1.0 / PHI).sum() / (PHI**-2.0).sum())
+    assert dispersion_of_sizes(nothing).phi.mean() == pytest.approx(1.58, abs=0.01)
 
 
 def test_sums_over_siblings_leave_the_series_out():

@@ -43,3 +43,11 @@ def test_nothing_is_said_of_what_is_not_known_or_runs_away():
     assert np.isnan(answer).tolist() == [True, True, True, False]
     assert answer[3] == 0.0
     assert np.isnan(upper_tail(np.array([2.0, np.nan]), np.array([5.0, 5.0]), np.array([np.nan, 9.0]))).all()
+
+
+def test_any_case_at_all_is_as_likely_as_scipy_says():
+    """One case or more, in closed form, from very rare to certain; far below what differences from 1 keep, too."""
+    told = upper_tail(np.ones(400), MEAN, MEAN * FACTOR)
+    np.testing.assert_allclose(told, [law(n).sf(0) for n in range(400)], rtol=1e-9)
+    rare = upper_tail(np.ones(2), np.full(2, 1e-18), np.array([1e-18, 2e-18]))
+    np.testing.assert_allclose(rare, [1e-18, 1e-18 * np.log(2.0)], rtol=1e-9)
