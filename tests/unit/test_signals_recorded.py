@@ -79,7 +79,7 @@ def test_an_import_in_bulk_raises_no_signal_and_no_expectation(calm):
     assert detect_signals(counts.recorded_as(recorded)).empty
     with_it = assess_series(counts)
     third = (judged["category"] == "c003") & (judged["direction"] == "rise")
-    # One week of thirty-five: with it the level is far too high, and the areas' own newest counts take part of that back.
+    # With it the level is far too high; the newest counts of the other areas take part of that back.
     assert judged.loc[third, "week_expected"].sum() < 0.95 * with_it.loc[third, "week_expected"].sum()
 
 
