@@ -171,8 +171,8 @@ def test_a_model_without_trees_is_read_back_too():
 def test_a_model_of_another_format_is_refused(fitted):
     """An old model asks to be trained again."""
     files = fitted[0].to_files()
-    other = files["model.json"].replace(b'"format": 3', b'"format": 99')
-    with pytest.raises(ModelError, match="Expected a model of format 3, got 99"):
+    other = files["model.json"].replace(b'"format": 4', b'"format": 99')
+    with pytest.raises(ModelError, match="Expected a model of format 4, got 99"):
         RiskModel.from_files({**files, "model.json": other})
 
 
@@ -187,7 +187,21 @@ def test_a_model_of_the_format_before_is_read_as_it_is(fitted):
     new = {**files, "model.json": json.dumps(described).encode()}
     back = RiskModel.from_files(old)
     assert (back.predict_proba(X) == RiskModel.from_files(new).predict_proba(X)).all()
-    assert json.loads(back.to_files()["model.json"])["format"] == 3
+    assert json.loads(back.to_files()["model.json"])["format"] == 4
+
+
+def test_a_model_of_format_3_is_read_as_it_is(fitted):
+    """It knows no intercepts, and its interval is that of the curve."""
+    model, X = fitted
+    described = json.loads(model.to_files()["model.json"])
+    del described["intercepts"], described["columns"]["intercept_by"], described["calibration"]["band"]["apart"]
+    for name in ("intercept_by", "intercept_under"):
+        del described["parameters"][name]
+    old = {**model.to_files(), "model.json": json.dumps(described | {"format": 3}).encode()}
+    back = RiskModel.from_files(old)
+    assert back.intercepts_ is None
+    assert back.calibration_.band.apart == 0
+    assert (back.predict_proba(X) == model.predict_proba(X)).all()
 
 
 @pytest.mark.parametrize("damage", ["linear", "recipe", "classes", "columns", "evidence"])
