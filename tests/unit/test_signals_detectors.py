@@ -532,3 +532,20 @@ def test_a_missing_week_among_the_newest_silences_the_compatible_farrington_of_1
     assert pd.isna(theirs["alarm"])
     assert np.isnan(theirs["upper"])
     assert not pd.isna(Farrington1996().detect(counts, last=1).iloc[0]["alarm"])
+
+
+def test_a_fitted_history_stays_as_it_was_fitted():
+    """The table it came from may be written to afterwards; the values are shared until then."""
+    counts = pd.DataFrame(np.arange(60.0).reshape(30, 2), columns=["a", "b"])
+    fitted = make_detector("ears").fit(counts)
+    counts.iloc[3, 1] = 99.0
+    assert fitted.history_.iloc[3, 1] == 7.0
+
+
+@pytest.mark.parametrize("wrong", [-1.0, np.inf, -np.inf])
+def test_a_number_that_is_no_count_is_told_by_its_row(wrong):
+    """Beside a null, which is allowed."""
+    counts = pd.DataFrame(np.ones((30, 2)), columns=["a", "b"])
+    counts.iloc[4, 0], counts.iloc[11, 1] = np.nan, wrong
+    with pytest.raises(InputError, match="row 12 of the table"):
+        make_detector("ears").fit(counts)

@@ -161,7 +161,7 @@ class Detector(ABC):
         self.check()
         self.history_ = _table(history)
         self.population_ = None if population is None else _population(population, history)
-        self.series_ = list(self.history_.columns)
+        self.series_ = self.history_.columns.tolist()
         self.n_weeks_ = len(self.history_)
         self._keep_next()
         return self
@@ -195,12 +195,12 @@ class Detector(ABC):
             people = None if population is None else _population(population, counts)
             cut = len(whole) - last
             self.history_, self.population_ = whole.iloc[:cut], None if people is None else people.iloc[:cut]
-            self.series_, self.n_weeks_ = list(whole.columns), cut
+            self.series_, self.n_weeks_ = whole.columns.tolist(), cut
             return self._result(whole, people, cut)
         if not hasattr(self, "history_"):
             raise UsageError("Expected a fitted detector: call fit(history) first, or detect(counts, last=n).")
         now = _table(counts)
-        if list(now.columns) != self.series_:
+        if now.columns.tolist() != self.series_:
             raise InputError("Expected the series of the history, in the same order, as columns.")
         whole = pd.concat([self.history_, now])
         if self.population_ is None or population is None:
@@ -307,10 +307,14 @@ def _table(counts: pd.DataFrame) -> pd.DataFrame:
     if not counts.columns.is_unique:
         raise InputError("Expected every series once among the columns.")
     values = counts.to_numpy(dtype=float, na_value=np.nan)
-    bad = ~np.isnan(values) & ((values < 0.0) | ~np.isfinite(values))
-    if bad.any():
+    # Two passes over a large table in place of six; the row is looked for where there is one.
+    if values.size and (np.fmin.reduce(values, axis=None) < 0.0 or np.fmax.reduce(values, axis=None) == np.inf):
+        bad = (values < 0.0) | np.isinf(values)
         row = int(np.flatnonzero(bad.any(axis=1))[0]) + 1
         raise InputError(f"Expected counts, 0 or more and finite, or null; row {row} of the table has another number.")
+    if (counts.dtypes == np.float64).all():
+        # Its values are copied when either of the two is written to.
+        return counts.copy(deep=False)
     return pd.DataFrame(values, index=counts.index, columns=counts.columns)
 
 
