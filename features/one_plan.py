@@ -5,8 +5,8 @@ is that most of what is asked of a case is not about the case: how late its offi
 the same for every case of the office at one moment. So features are parted by what they ask for:
 
 - of the city: answered once for each value of their key columns and each moment, and kept;
-- of the promise beside the city: kept for each opening and promise too;
-- of the case's own record: plain numbers (`features.own_numbers`);
+- of the promise, beside the city or alone: kept for each opening and promise too;
+- of what has happened to the case since: plain numbers (`features.own_numbers`);
 - anything else by its formula, on a table of one row.
 """
 
@@ -17,6 +17,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cache
 from itertools import pairwise
+from operator import attrgetter
 from typing import Any, Final
 from zoneinfo import ZoneInfo
 
@@ -26,6 +27,7 @@ from numpy.typing import NDArray
 
 from data.clock import WorkingCalendar
 from features.base_score import offset_parts
+from features.case_state import NAMED
 from features.catalogue import FORMULAS
 from features.event_index import EventIndex
 from features.facts import STAGES
@@ -33,14 +35,15 @@ from features.formula import Asked
 from features.matrix import _NO_LANDMARKS, terms_of
 from features.one_case import OneCase, landmarks_of_cases
 from features.online import OnlineTerms
-from features.own_numbers import OWN_NUMBERS, Number, OneCalendar, OneLandmark
+from features.own_numbers import OWN_NUMBERS, PROMISE_NUMBERS, OneCalendar, OneLandmark, RecordNumbers
 from features.records import LEVEL_WINDOWS, RECORD_KEYS, Records, logit
-from features.starts import WAITED, city_parts, start_parts, start_terms
+from features.starts import WAITED, city_parts, start_names, start_parts, start_terms
 from features.terms import Int64s, KeySet, Term, Terms, traced
 from features.waiting import _BOUNDS, _KEY
 
 Floats = NDArray[np.float64]
 Keys = Mapping[str, str | None]
+Parts = tuple[tuple[str, str], ...]
 
 # Moments whose answers are kept, and answers of one group of features: enough for a city, and no leak.
 _MOMENTS: Final = 4
@@ -50,6 +53,8 @@ _CASES: Final = 4_096
 LATE: Final = "late"
 _PROMISE: Final = frozenset({"opened_at", "due_at"})
 _STRETCHES: Final = tuple(pairwise(STAGES))
+# What the city, and the promise, are asked for a case by: cases alike in these differ by their own record alone.
+_ALIKE: Final = attrgetter(*NAMED, "opened_at", "due_at")
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,12 +63,27 @@ class OneInputs:
 
     Attributes
     ----------
-    row : (k,) float64, the features in the order of the plan; NaN for null
-    starts : outcome -> name of each part of its start -> log-odds, in the order of `features.starts.start_parts`
+    values : (k + p,) float64, the features in the order of the plan, NaN for null; then the parts of all starts in
+        log-odds
+    parts : (p,) outcome and name of each part of a start
     """
 
-    row: Floats
-    starts: dict[str, dict[str, float]]
+    values: Floats
+    parts: Parts
+
+    @property
+    def row(self) -> Floats:
+        """The features, (k,)."""
+        return self.values[: len(self.values) - len(self.parts)]
+
+    @property
+    def starts(self) -> dict[str, dict[str, float]]:
+        """Outcome -> name of each part of its start -> log-odds, in the order of `features.starts.start_parts`."""
+        found: dict[str, dict[str, float]] = {}
+        begun = self.values[len(self.values) - len(self.parts) :].tolist()
+        for (outcome, name), value in zip(self.parts, begun, strict=True):
+            found.setdefault(outcome, {})[name] = value
+        return found
 
 
 @dataclass(frozen=True, slots=True)
@@ -120,9 +140,7 @@ class _Moment:
     terms: dict[tuple[Any, ...], dict[Term, Int64s]] = field(default_factory=dict)
     records: dict[tuple[Any, ...], Floats] = field(default_factory=dict)
     groups: list[dict[Any, Any]] = field(default_factory=list)
-    cases: dict[tuple[Any, ...], tuple[Floats, dict[str, dict[str, float]], _Waiting | None]] = field(
-        default_factory=dict
-    )
+    cases: dict[tuple[Any, ...], Floats] = field(default_factory=dict)
 
 
 class _KnownRecords(Records):
@@ -217,6 +235,11 @@ class OnePlan:
     outcomes : whose starts are needed
     time_zone, calendar : as for `features.matrix.matrix_at`
 
+    Attributes
+    ----------
+    names : features, in the order of the rows
+    parts : of all starts, in the order in which they stand behind the features
+
     Raises
     ------
     KeyError
@@ -235,9 +258,11 @@ class OnePlan:
         self.names = tuple(names)
         self._zone_name, self._zone = time_zone, ZoneInfo(time_zone)
         self._calendar, self._one_calendar = calendar, None if calendar is None else OneCalendar(calendar)
-        own = [(place, OWN_NUMBERS[name]) for place, name in enumerate(self.names) if name in OWN_NUMBERS]
-        self._own_places = np.array([place for place, _number in own], dtype=np.intp)
-        self._own: tuple[Number, ...] = tuple(number for _place, number in own)
+        self.parts: Parts = tuple((outcome, name) for outcome in outcomes for name in start_names(outcome))
+        place = {name: number for number, name in enumerate(self.names)}
+        self._record = RecordNumbers(self.names)
+        self._record_places = np.array([place[name] for name in self._record.names], dtype=np.intp)
+        self._promised = [(place[name], number) for name, number in PROMISE_NUMBERS.items() if name in place]
         self._groups, self._by_formula, terms = _parted(self.names, outcomes)
         by_keys: dict[KeySet, list[Term]] = {}
         for term in terms:
@@ -253,46 +278,45 @@ class OnePlan:
         case : its state, from what was known of it before the moment
         at : seconds in UTC; of the city, only what was known strictly before it counts
         """
-        moment, keys, mark = self._moment(at), case.keys(), OneLandmark(case, at, self._zone, self._one_calendar)
-        asked = (*keys.values(), case.opened_at, case.due_at)
-        found = moment.cases.get(asked)
+        moment, alike = self._moment(at), _ALIKE(case)
+        mark = OneLandmark(case, at, self._zone, self._one_calendar)
+        found = moment.cases.get(alike)
         if found is None:
-            found = self._of_city(moment, at, keys, case)
+            found = self._of_alike(moment, mark)
             if len(moment.cases) >= _CASES:
                 moment.cases.clear()
-            moment.cases[asked] = found
-        city, parts, waiting = found
-        row = city.copy()
-        row[self._own_places] = [number(mark) for number in self._own]
+            moment.cases[alike] = found
+        values = found.copy()
+        values[self._record_places] = self._record.of(mark)
         if self._by_formula:
-            self._finish(row, case, at, moment, keys)
-        if waiting is not None:
-            parts = {**parts, LATE: {**parts[LATE], WAITED: waiting.adds(mark.passed)}}
-        return OneInputs(row, parts)
+            self._finish(values, case, at, moment)
+        return OneInputs(values, self.parts)
 
-    def _of_city(
-        self, moment: _Moment, at: int, keys: Keys, case: OneCase
-    ) -> tuple[Floats, dict[str, dict[str, float]], _Waiting | None]:
-        """A row with all but what the case's own record says, the starts but for the waiting, and that."""
-        row = np.empty(len(self.names))
-        starts: dict[str, dict[str, float]] = {}
-        waits: _Waiting | None = None
+    def _of_alike(self, moment: _Moment, mark: OneLandmark) -> Floats:
+        """The values of cases alike in keys and promise, without what their own records say."""
+        case, keys = mark.case, mark.case.keys()
+        values = np.empty(len(self.names) + len(self.parts))
+        for place, number in self._promised:
+            values[place] = number(mark)
+        starts: dict[tuple[str, str], float] = {}
         for group, known in zip(self._groups, moment.groups, strict=True):
             asked: tuple[Any, ...] = tuple([keys[name] for name in group.columns])
             if group.promised:
                 asked += (case.opened_at, case.due_at)
             answer = known.get(asked)
             if answer is None:
-                answer = self._answered(group, moment, at, keys, case)
+                answer = self._answered(group, moment, mark.at, keys, case)
                 if len(known) >= _ANSWERS:
                     known.clear()
                 known[asked] = answer
-            values, parts, waiting = answer
-            if values is not None:
-                row[group.places] = values
+            found, parts, waiting = answer
+            if found is not None:
+                values[group.places] = found
             starts.update(parts)
-            waits = waiting or waits
-        return row, starts, waits
+            if waiting is not None:
+                starts[LATE, WAITED] = waiting.adds(mark.passed)
+        values[len(self.names) :] = [starts[part] for part in self.parts]
+        return values
 
     def base_parts(self, case: OneCase, at: int) -> dict[str, float]:
         """The parts of the base score of a case, as `Matrix.offset_parts`."""
@@ -312,21 +336,22 @@ class OnePlan:
         asked = Asked(source, _Row(at, case.opened_at, case.due_at), self._zone_name)  # type: ignore[arg-type]
         records = asked.__dict__["records"] = _KnownRecords(source)
         values = np.array([FORMULAS[name](asked)[0] for name in group.names]) if group.names else None
-        parts, waiting = [], None
+        parts: dict[tuple[str, str], float] = {}
+        waiting = None
         for outcome in group.starts:
             if outcome == LATE:
                 found, waiting = city_parts(records), _Waiting.of(records)
             else:
                 found = start_parts(outcome, source, np.zeros(1))
-            parts.append((outcome, {name: float(part[0]) for name, part in found.items()}))
-        return values, tuple(parts), waiting
+            parts.update({(outcome, name): float(part[0]) for name, part in found.items()})
+        return values, parts, waiting
 
-    def _finish(self, row: Floats, case: OneCase, at: int, moment: _Moment, keys: Keys) -> None:
+    def _finish(self, values: Floats, case: OneCase, at: int, moment: _Moment) -> None:
         """What is neither the city's nor a plain number, on a table of one row."""
         landmarks = landmarks_of_cases([case], at, ["case"])
-        asked = Asked(_OneSource(self._terms, moment, at, keys), landmarks, self._zone_name, self._calendar)
+        asked = Asked(_OneSource(self._terms, moment, at, case.keys()), landmarks, self._zone_name, self._calendar)
         for place in self._by_formula:
-            row[place] = FORMULAS[self.names[place]](asked)[0]
+            values[place] = FORMULAS[self.names[place]](asked)[0]
 
 
 class _OneSource:

@@ -8,9 +8,10 @@ for every feature and random cases, to the bit: a formula that is changed fails 
 from __future__ import annotations
 
 from bisect import bisect_right
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime
 from functools import lru_cache
+from operator import attrgetter
 from typing import Final, NamedTuple
 from zoneinfo import ZoneInfo
 
@@ -64,17 +65,23 @@ class OneLandmark:
     at : seconds in UTC
     zone : the clock of the city
     calendar : when the offices work; None where that is not known
-    paused : seconds for which the case has been paused, the pause that goes on included
-    passed : share of the promised time that has passed, as `features.starts.share_passed`
     """
 
-    __slots__ = ("at", "calendar", "case", "passed", "paused", "zone")
+    __slots__ = ("at", "calendar", "case", "zone")
 
     def __init__(self, case: OneCase, at: int, zone: ZoneInfo, calendar: OneCalendar | None) -> None:
         self.case, self.at, self.zone, self.calendar = case, at, zone, calendar
-        since = case.paused_since
-        self.paused: int = case.paused_seconds + (at - since if since < NEVER else 0)
-        self.passed = share_passed(case, at)
+
+    @property
+    def paused(self) -> int:
+        """Seconds for which the case has been paused, the pause that goes on included."""
+        since = self.case.paused_since
+        return self.case.paused_seconds + (self.at - since if since < NEVER else 0)
+
+    @property
+    def passed(self) -> float:
+        """Share of the promised time that has passed, as `features.starts.share_passed`."""
+        return share_passed(self.case, self.at)
 
     def clock(self, moment: int) -> Clock:
         """A moment on the local clock."""
@@ -207,7 +214,6 @@ def _hours_to_weekend(mark: OneLandmark) -> float:
 
 
 _HOURS: Final = {
-    "hours_since_opening": "opened_at",
     "hours_since_last_event": "last_event_at",
     "hours_at_office": "office_since",
     "hours_since_reopening": "reopened_at",
@@ -224,27 +230,71 @@ _COUNTS: Final = {
     "times_paused": "pauses",
     "promise_changes": "promise_changes",
 }
+_STEPS: Final = {f"last_step_{kind.value}": STEPS.index(kind) for kind in EventKind}
 
-# Feature of the catalogue -> its value at a landmark; NaN for null.
-OWN_NUMBERS: Final[Mapping[str, Number]] = {
-    **{name: _since(column) for name, column in _HOURS.items()},
-    **{name: _count(column) for name, column in _COUNTS.items()},
-    **{f"last_step_{kind.value}": _step(STEPS.index(kind)) for kind in EventKind},
-    "hours_paused": lambda mark: mark.paused / 3600.0,
-    "is_paused": lambda mark: 1.0 if mark.case.paused_since < NEVER else 0.0,
+# Feature of the catalogue -> its value at a landmark; NaN for null. These look at the case's moments `opened_at` and
+# `due_at` alone, and so are the same for every case that was opened and is promised at the same moments.
+PROMISE_NUMBERS: Final[Mapping[str, Number]] = {
+    "hours_since_opening": _since("opened_at"),
     "hours_to_due": _hours_to_due,
     "is_overdue": _is_overdue,
     "promise_used": _promise_used,
-    "promise_used_net": _promise_used_net,
-    "promise_moved_hours": _promise_moved,
     "working_hours_to_due": _working_hours_to_due,
     "working_time_used": _working_time_used,
     "working_days_to_due": _working_days_to_due,
     "due_hour": _hour("due_at"),
     "due_weekday": _weekday("due_at"),
-    "opened_hour": _hour("opened_known_at"),
-    "opened_weekday": _weekday("opened_known_at"),
     "landmark_hour": _landmark_hour,
     "landmark_weekday": lambda mark: float(mark.clock(mark.at).weekday),
     "hours_to_weekend": _hours_to_weekend,
 }
+# These look at what has happened to the case since.
+RECORD_NUMBERS: Final[Mapping[str, Number]] = {
+    **{name: _since(column) for name, column in _HOURS.items()},
+    **{name: _count(column) for name, column in _COUNTS.items()},
+    **{name: _step(code) for name, code in _STEPS.items()},
+    "hours_paused": lambda mark: mark.paused / 3600.0,
+    "is_paused": lambda mark: 1.0 if mark.case.paused_since < NEVER else 0.0,
+    "promise_used_net": _promise_used_net,
+    "promise_moved_hours": _promise_moved,
+    "opened_hour": _hour("opened_known_at"),
+    "opened_weekday": _weekday("opened_known_at"),
+}
+OWN_NUMBERS: Final[Mapping[str, Number]] = {**PROMISE_NUMBERS, **RECORD_NUMBERS}
+
+
+class RecordNumbers:
+    """Chosen `RECORD_NUMBERS`, of one case after another: those that are read off are read off at once.
+
+    Parameters
+    ----------
+    names : features; the others among them are left out
+
+    Attributes
+    ----------
+    names : those that are worked out, in the order of the values
+    """
+
+    def __init__(self, names: Sequence[str]) -> None:
+        read = [name for name in names if name in _COUNTS]
+        waited = [name for name in names if name in _HOURS]
+        stepped = [name for name in names if name in _STEPS]
+        others = [name for name in names if name in RECORD_NUMBERS and name not in {*read, *waited, *stepped}]
+        self.names = (*read, *waited, *stepped, *others)
+        self._read = len(read)
+        # With a column more, since of a single one there would be no tuple.
+        columns = [_COUNTS[name] for name in read] + [_HOURS[name] for name in waited]
+        self._columns = attrgetter(*columns, "stage", "is_open")
+        self._no_step = [0.0] * len(stepped)
+        self._step_at = {_STEPS[name]: place for place, name in enumerate(stepped)}
+        self._others = tuple(RECORD_NUMBERS[name] for name in others)
+
+    def of(self, mark: OneLandmark) -> list[float]:
+        """The values of a case, in the order of `names`; NaN for null."""
+        *columns, stage, _open = self._columns(mark.case)
+        at, steps = mark.at, self._no_step.copy()
+        place = self._step_at.get(stage)
+        if place is not None:
+            steps[place] = 1.0
+        waited = [(at - since) / 3600.0 if since < NEVER else _NULL for since in columns[self._read :]]
+        return [*columns[: self._read], *waited, *steps, *[number(mark) for number in self._others]]

@@ -63,6 +63,13 @@ def start_terms(outcome: str) -> tuple[Term, ...]:
     return traced(lambda source: start_parts(outcome, source, np.zeros(0)))
 
 
+def start_names(outcome: str) -> tuple[str, ...]:
+    """The names of the parts that `start_parts` works out, in their order."""
+    names: list[str] = []
+    traced(lambda source: names.extend(start_parts(outcome, source, np.zeros(0))))
+    return tuple(names)
+
+
 def failure_of(outcome: str) -> str:
     """The name of an outcome without its horizon: `reopened` of `reopened_28d`."""
     return next((name for name in _FAILURES if outcome.startswith(name)), outcome)

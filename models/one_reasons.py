@@ -15,6 +15,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
+from features.one_plan import OneInputs
 from features.risk_inputs import START
 from models.explain import percentage_points
 from models.failures import ANY, FailureModels
@@ -25,7 +26,6 @@ if TYPE_CHECKING:
     from models.risk_model import RiskModel
 
 Floats = NDArray[np.float64]
-Starts = Mapping[str, Mapping[str, float]]
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,8 +68,7 @@ class OneReasons:
 
     def explain(
         self,
-        row: Floats,
-        starts: Starts,
+        inputs: OneInputs,
         category: str,
         office: str | None,
         possible: Collection[str],
@@ -79,22 +78,23 @@ class OneReasons:
 
         Parameters
         ----------
-        row : (k,) features
-        starts : outcome -> parts of its start in log-odds
+        inputs : features and starts, of the plan that `telling` was laid out for
         category : "" where it is not known
         office : None where it is not known
         possible : outcomes by which the office can still fail the case; at least one
         outcomes : those of them to explain, and perhaps `any_failure`
         """
         needed = possible if ANY in outcomes else [name for name in possible if name in outcomes]
-        departures = dict(zip(self._parts, self._telling.departures(row), strict=True))
+        row, starts = inputs.row, inputs.starts
+        begun: list[float] = inputs.values[len(row) :].tolist()
+        departures = dict(zip(self._parts, self._telling.departures(inputs.values), strict=True))
         told = {}
         for name, parts in self._parts.items():
             # Any failure is told by all outcomes, by a share of 0 of what is not possible.
             if name in needed or ANY in outcomes:
                 start = starts[name]
                 linear = parts.linear(row, start)
-                score = self._telling.risks[name].score(start, category, office, departures[name], float(linear.total))
+                score = self._telling.risks[name].score(begun, category, office, departures[name], linear.total)
                 told[name] = parts.explain(row, start, linear.values, category, office, score)
         found = {name: one for name, one in told.items() if name in outcomes and name in possible}
         if ANY in outcomes:

@@ -17,8 +17,10 @@ from typing import Any, Final
 import h11
 import uvicorn
 from fastapi import FastAPI
+from starlette.types import Receive, Scope, Send
 from uvicorn.protocols.http.h11_impl import H11Protocol
 
+from service.answer_head import QuickHead
 from service.guard import HEADERS
 from service.limits import MAX_HEAD_BYTES
 from service.problems import MEDIA_TYPE, Problem
@@ -31,6 +33,8 @@ KEEP_ALIVE_SECONDS: Final = 30
 CONNECTIONS: Final = 800
 # For what was begun when the end came; one thousand cases with reasons take a few seconds.
 FINISH_SECONDS: Final = 30
+# What is said before the answer: that the body may come. Nothing follows it by itself.
+_INTERIM: Final = b"HTTP/1.1 1"
 
 
 class Protocol(H11Protocol):
@@ -42,7 +46,9 @@ class Protocol(H11Protocol):
         """Begin to wait for the first head."""
         super().connection_made(transport)
         # What a request and its answer get; the server itself goes on with the bare one.
-        self.transport = _Together(transport, self.loop)  # type: ignore[assignment]
+        self.transport = _Together(transport)  # type: ignore[assignment]
+        self._asked: Any = self.app
+        self.app = self._answer
         self._await_head()
 
     def data_received(self, data: bytes) -> None:
@@ -59,6 +65,10 @@ class Protocol(H11Protocol):
         """Wait no longer."""
         self._head_came()
         super().connection_lost(exc)
+
+    async def _answer(self, scope: Scope, receive: Receive, send: Send) -> None:
+        # The next request is not read before this one is answered, so the cycle is this one's.
+        await self._asked(scope, receive, QuickHead(self.cycle, send).send)
 
     def send_400_response(self, msg: str) -> None:  # noqa: ARG002  the signature of the server's
         """Say that this is no request, as a problem; the reason is not told, as it may quote what came."""
@@ -92,22 +102,20 @@ class Protocol(H11Protocol):
 
 class _Together:
     """A transport that sends the head of an answer with the first part of its body: one packet and one call of the
-    system for most answers, where there would be two. A head that is followed by nothing waits for no longer than what
-    is being done right now.
+    system for most answers, where there would be two. As ASGI has it, a head waits for that part, which is empty where
+    there is no body.
     """
 
-    def __init__(self, transport: asyncio.Transport, loop: asyncio.AbstractEventLoop) -> None:
+    def __init__(self, transport: asyncio.Transport) -> None:
         self._transport = transport
-        self._loop = loop
         self._head = b""
 
     def write(self, data: bytes) -> None:
-        """Send, or keep for a moment."""
+        """Send, or keep until there is more."""
         if self._head:
             data, self._head = self._head + data, b""
-        elif data.startswith(b"HTTP/1.1 "):
+        elif data.startswith(b"HTTP/1.1 ") and not data.startswith(_INTERIM):
             self._head = data
-            self._loop.call_soon(self._flush)
             return
         if data:
             self._transport.write(data)
@@ -118,12 +126,8 @@ class _Together:
 
     def close(self) -> None:
         """Send what was kept, and close."""
-        self._flush()
+        self.write(b"")
         self._transport.close()
-
-    def _flush(self) -> None:
-        if self._head:
-            self.write(b"")
 
     def __getattr__(self, name: str) -> Any:
         return getattr(self._transport, name)

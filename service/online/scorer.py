@@ -83,7 +83,7 @@ class Scorer:
         self._plan = OnePlan(
             saved.index, models.features, models.outcomes, time_zone=saved.about.time_zone, calendar=saved.calendar
         )
-        self._telling = OneTelling(models)
+        self._telling = OneTelling(models, self._plan.parts)
         self._promised = models.outcomes
         self._not_late = tuple(name for name in models.outcomes if name != LATE)
         self._reasons = OneReasons(models, self._telling)
@@ -104,7 +104,7 @@ class Scorer:
             return CaseTold("closed", ())
         possible = self._possible(case, as_of)
         inputs = self._plan.inputs(case, as_of)
-        told, whole = self._telling.tell(inputs.row, inputs.starts, case.category or "", case.office, possible)
+        told, whole = self._telling.tell(inputs.values, case.category or "", case.office, possible)
         late = _is_overdue(case, as_of)
         if late:
             told[LATE] = told[ANY] = _CERTAIN
@@ -201,13 +201,12 @@ class Scorer:
         """The reasons of risks that are none of a certainty, as `service.scoring.reasons_of` has them."""
         inputs = self._plan.inputs(case, as_of)
         possible = self._possible(case, as_of)
-        keys = case.category or "", case.office
-        explained = self._reasons.explain(inputs.row, inputs.starts, *keys, possible, outcomes)
-        features = dict(zip(self._plan.names, inputs.row.tolist(), strict=True))
+        explained = self._reasons.explain(inputs, case.category or "", case.office, possible, outcomes)
+        features, begun = dict(zip(self._plan.names, inputs.row.tolist(), strict=True)), inputs.starts
         city, passed = self._plan.base_parts(case, as_of)["city"], share_passed(case, as_of)
         texts = {}
         for name, one in explained.items():
-            starts = list(inputs.starts.values()) if name == ANY else [inputs.starts[name]]
+            starts = list(begun.values()) if name == ANY else [begun[name]]
             facts = facts_of_one(features, city, passed, starts)
             texts[name] = stored_reasons_of_one(one.names, one.base, one.points, facts)
         return texts
@@ -230,11 +229,12 @@ class Scorer:
         told: dict[str, list[Ends]] = {name: [] for name in self.outcomes}
         for case, row in zip(cases, rows, strict=True):
             possible = self._possible(case, as_of)
-            parts, whole = self._telling.tell(row.row, row.starts, case.category or "", case.office, possible)
+            parts, whole = self._telling.tell(row.values, case.category or "", case.office, possible)
             for name, ends in told.items():
                 ends.append((whole if name == ANY else parts.get(name)) or _NONE)
         landmarks = landmarks_of_cases(cases, as_of, [str(place) for place in range(len(cases))])
-        starts = {name: pd.DataFrame([row.starts[name] for row in rows]) for name in self.models.outcomes}
+        begun = [row.starts for row in rows]
+        starts = {name: pd.DataFrame([one[name] for one in begun]) for name in self.models.outcomes}
         features = pd.DataFrame(np.stack([row.row for row in rows]), columns=list(self._plan.names))
         offsets = pd.DataFrame([self._plan.base_parts(case, as_of) for case in cases])
         inputs = RiskInputs(Matrix(landmarks, features, offsets), starts)

@@ -48,7 +48,10 @@ _FRESH_SECONDS: Final = 86_400
 # What others have come to call it when the asker left before the answer.
 _LEFT: Final = 499
 
-_BODY: Final = TypeAdapter(RiskRequest)
+# Without the adapter's own way to it, which takes longer than to read the rest of a small body.
+_READ: Final[Callable[[bytes], RiskRequest]] = TypeAdapter(RiskRequest).validator.validate_json
+# Every number of four decimals from 0 to 1, as it is written.
+_SHARES: Final = tuple(repr(number / 10_000) for number in range(10_001))
 _NOT_TOLD: Final = marked("outcomes that the models in use tell: %(told)s")
 _OLD_INDEX: Final = marked(
     "Expected a moment at most a day after the newest scoring: what offices have done since is not known here. "
@@ -124,7 +127,7 @@ def read(body: bytes) -> RiskRequest:
         If it is not as described; with places, and nothing of what came.
     """
     try:
-        return _BODY.validate_json(body)
+        return _READ(body)
     except ValidationError as error:
         found = error.errors(include_url=False, include_input=False)
         raise RequestValidationError([{**each, "loc": ("body", *each["loc"])} for each in found]) from None
@@ -228,19 +231,27 @@ def _case(case: CaseTold, words: Words) -> dict[str, Any]:
 
 
 def plain_case(case: CaseTold) -> bytes:
-    """A case without reasons and remaining time as JSON, the same bytes as the long way makes, in a fifth of its time.
+    """A case without reasons and remaining time as JSON, the same bytes as the long way makes, in a tenth of its time.
 
     Nothing in it has to be escaped: all words are ours.
     """
     risks = ",".join(
         [
-            f'{{"outcome":"{outcome}","probability":{round(probability, 4)!r},"lower":{round(lower, 4)!r},'
-            f'"upper":{round(upper, 4)!r},"band":"{band}","per_100":{display.per_100(probability)},'
+            f'{{"outcome":"{outcome}","probability":{_share(probability)},"lower":{_share(lower)},'
+            f'"upper":{_share(upper)},"band":"{band}","per_100":{display.per_100(probability)},'
             '"base_points":null,"reasons":null}'
             for outcome, probability, lower, upper, band, _reasons in case.risks
         ]
     )
     return f'{{"status":"{case.status}","risks":[{risks}],"remaining_time":null}}'.encode("ascii")
+
+
+def _share(value: float) -> str:
+    """A number from 0 to 1 rounded to four decimals, as JSON writes it."""
+    shifted = value * 10_000
+    place = int(shifted + 0.5)
+    # Near the middle between two, what `shifted` was rounded by itself could decide.
+    return _SHARES[place] if -0.499 < shifted - place < 0.499 else repr(round(value, 4))
 
 
 def _risk(risk: OneTold, words: Words) -> dict[str, Any]:

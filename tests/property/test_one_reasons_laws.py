@@ -50,7 +50,7 @@ def test_the_reasons_of_one_case_are_those_of_many(scorer, posted, seed, hours):
     at = scorer.as_of + 3_600 * hours
     cases = open_cases(posted, at, seed)
     inputs, told = scorer._told_of_many(cases, at)
-    one = OneReasons(scorer.models, OneTelling(scorer.models))
+    one = OneReasons(scorer.models, OneTelling(scorer.models, scorer._plan.parts))
     compared = 0
     for outcome, risk in told.items():
         asked = np.flatnonzero(~np.isnan(risk.probability))
@@ -63,7 +63,7 @@ def test_the_reasons_of_one_case_are_those_of_many(scorer, posted, seed, hours):
             possible = [name for name in scorer.models.outcomes if not np.isnan(told[name].probability[place])]
             alone = scorer._plan.inputs(cases[place], at)
             keys = cases[place].category or "", cases[place].office
-            found = one.explain(alone.row, alone.starts, *keys, possible, [outcome])
+            found = one.explain(alone, *keys, possible, [outcome])
             assert list(found) == [outcome]
             parts = found[outcome]
             assert parts.names == tuple(many.points.columns)

@@ -23,7 +23,14 @@ from features.landmarks import landmarks_now, queries_at
 from features.one_case import OneCase, OneEvent, landmarks_of_cases, step_code
 from features.one_plan import OnePlan
 from features.outcomes import LANDMARK_OUTCOMES
-from features.own_numbers import OWN_NUMBERS, OneCalendar, OneLandmark
+from features.own_numbers import (
+    OWN_NUMBERS,
+    PROMISE_NUMBERS,
+    RECORD_NUMBERS,
+    OneCalendar,
+    OneLandmark,
+    RecordNumbers,
+)
 from features.risk_inputs import input_terms, risk_inputs
 from features.starts import share_passed
 from tests.support.law_logs import DAY, ZONE, Log, log_of
@@ -102,6 +109,41 @@ def test_plain_numbers_are_what_the_formulas_say(seed):
             np.testing.assert_array_equal([mark.passed for mark in told], share_passed(marks))
 
 
+@QUICKLY
+@given(seed=seeds)
+def test_numbers_read_off_at_once_are_those_of_one_by_one(seed):
+    """Of any choice of features, in the order that is told."""
+    log, rng = log_of(seed), np.random.default_rng(seed)
+    chosen = [name for name in OWN_NUMBERS if rng.random() < 0.6]
+    record = RecordNumbers(chosen)
+    assert sorted(record.names) == sorted(set(chosen) & set(RECORD_NUMBERS))
+    for at in moments_of(log, seed):
+        for case in open_cases(log, at)[1]:
+            mark = OneLandmark(case, at, ZoneInfo(ZONE), OneCalendar(CALENDAR))
+            np.testing.assert_array_equal(record.of(mark), [RECORD_NUMBERS[name](mark) for name in record.names])
+
+
+class _Moments:
+    """A case of which only its opening and its promise can be asked."""
+
+    def __init__(self, opened_at: int, due_at: int) -> None:
+        self.opened_at, self.due_at = opened_at, due_at
+
+
+@QUICKLY
+@given(seed=seeds)
+def test_numbers_of_the_promise_look_at_nothing_else(seed):
+    """They are kept for each opening and promise, and so must not know what has happened since."""
+    log = log_of(seed)
+    for at in moments_of(log, seed):
+        for case in open_cases(log, at)[1]:
+            for calendar in (OneCalendar(CALENDAR), None):
+                alone = _Moments(case.opened_at, case.due_at)
+                marks = [OneLandmark(each, at, ZoneInfo(ZONE), calendar) for each in (case, alone)]  # type: ignore[arg-type]
+                for name, number in PROMISE_NUMBERS.items():
+                    np.testing.assert_equal(number(marks[1]), number(marks[0]), err_msg=name)
+
+
 def test_every_twin_is_of_a_feature():
     """A name that the catalogue does not have would never be asked for."""
     assert set(OWN_NUMBERS) - set(CATALOGUE) <= {"last_step_withdrawn", "last_step_duplicate"}
@@ -128,6 +170,25 @@ def test_one_plan_gives_the_rows_of_the_matrix(seed):
             np.testing.assert_array_equal(found.row, values[place])
             for outcome, start in bulk.starts.items():
                 assert found.starts[outcome] == start.iloc[place].to_dict()
+
+
+@QUICKLY
+@given(seed=seeds)
+def test_cases_alike_in_keys_and_promise_keep_their_own_records(seed):
+    """What is kept of one is nothing that another could be told: asked after it, a case gets what it gets alone."""
+    log = log_of(seed, 5)
+    names = tuple(CATALOGUE)
+    index = EventIndex.build(
+        facts_from_events(log.events, None, log.observed_until), input_terms(names, LANDMARK_OUTCOMES)
+    )
+    at = moments_of(log, seed)[-1]
+    plans = [OnePlan(index, names, LANDMARK_OUTCOMES, time_zone=ZONE, calendar=CALENDAR) for _ in range(2)]
+    for case in open_cases(log, at)[1]:
+        before = plans[0].inputs(case, at).values.copy()
+        case.add(OneEvent(at - 60, at - 120, step_code("replied")))
+        after, alone = plans[0].inputs(case, at).values, plans[1].inputs(case, at).values
+        np.testing.assert_array_equal(after, alone)
+        assert not np.array_equal(before, after, equal_nan=True)
 
 
 def test_a_plan_is_refused_by_an_index_of_other_features():

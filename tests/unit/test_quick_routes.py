@@ -96,6 +96,10 @@ def test_the_short_way_to_json_writes_the_same_bytes():
     """For every probability that can be told, and for a case that has none."""
     shares = [number / 10_000 for number in range(10_001)] + np.random.default_rng(0).random(2_000).tolist()
     shares += [5e-5, 0.00015, 0.12345, 1 - 1e-17, 1e-300]
+    # Around the middle between two numbers of four decimals, on both sides by a bit and by a little more.
+    middles = (np.arange(10_000) + 0.5) / 10_000
+    shares += [*np.nextafter(middles, 0).tolist(), *middles.tolist(), *np.nextafter(middles, 1).tolist()]
+    shares += [*(middles - 1e-7).tolist(), *(middles + 1e-7).tolist()]
     for share in shares:
         case = CaseTold("open", (OneTold("late", share, share / 3, min(1.0, 2 * share), "low"),))
         assert plain_case(case) == to_json(_case(case, WORDS))
@@ -134,34 +138,22 @@ class Wire:
 
 
 def test_a_head_goes_with_the_first_part_of_its_body():
-    async def write() -> Wire:
-        wire = Wire()
-        sent = _Together(wire, asyncio.get_running_loop())
-        for part in (b"HTTP/1.1 200 OK\r\n\r\n", b"body", b"more"):
-            sent.write(part)
-        assert sent.get_extra_info("peername") == "peername"
-        await asyncio.sleep(0)
-        return wire
-
-    assert asyncio.run(write()).written == [b"HTTP/1.1 200 OK\r\n\r\nbody", b"more"]
+    wire = Wire()
+    sent = _Together(wire)
+    for part in (b"HTTP/1.1 200 OK\r\n\r\n", b"body", b"more", b"HTTP/1.1 304 Not Modified\r\n\r\n", b""):
+        sent.write(part)
+    assert sent.get_extra_info("peername") == "peername"
+    assert wire.written == [b"HTTP/1.1 200 OK\r\n\r\nbody", b"more", b"HTTP/1.1 304 Not Modified\r\n\r\n"]
 
 
-def test_a_head_alone_does_not_wait():
-    """Not for a body that is long in coming, and not beyond the end of the connection."""
-
-    async def write() -> tuple[Wire, Wire]:
-        slow, ended = Wire(), Wire()
-        _Together(slow, asyncio.get_running_loop()).write(b"HTTP/1.1 200 OK\r\n\r\n")
-        await asyncio.sleep(0)
-        last = _Together(ended, asyncio.get_running_loop())
-        last.write(b"HTTP/1.1 304 Not Modified\r\n\r\n")
-        last.close()
-        await asyncio.sleep(0)
-        return slow, ended
-
-    slow, ended = asyncio.run(write())
-    assert slow.written == [b"HTTP/1.1 200 OK\r\n\r\n"]
-    assert (ended.written, ended.closed) == ([b"HTTP/1.1 304 Not Modified\r\n\r\n"], True)
+def test_no_head_is_kept_beyond_the_end_or_before_the_body_was_asked_for():
+    wire = Wire()
+    sent = _Together(wire)
+    sent.write(b"HTTP/1.1 100 Continue\r\n\r\n")
+    assert wire.written == [b"HTTP/1.1 100 Continue\r\n\r\n"]
+    sent.write(b"HTTP/1.1 200 OK\r\n\r\n")
+    sent.close()
+    assert (wire.written[1:], wire.closed) == ([b"HTTP/1.1 200 OK\r\n\r\n"], True)
 
 
 def test_which_routes_have_a_quick_way(app):
