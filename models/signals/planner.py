@@ -42,7 +42,7 @@ _JUDGED: Final = 1600
 _LEAST_RECORDS: Final = 200
 # A method of many small sums takes longer: fewer records then, and rises further apart.
 _SLOW: Final = ("seasonal",)
-_SLOW_SHARE: Final = 0.25
+_SLOW_SHARE: Final = 0.5
 _SLOW_COMPARED_SHARE: Final = 0.2
 # What is only compared with the main curve, on the same records, needs fewer.
 _COMPARED_SHARE: Final = 0.35

@@ -89,7 +89,10 @@ def test_predicted_power_is_realised_power():
 
 @pytest.mark.slow
 def test_predicted_power_is_realised_power_in_a_hundred_settings():
-    """Within .03 in each, plus two Monte-Carlo errors of 2,500 series (.02 at most); the mean gap is below .005."""
+    """Within .03 in each, plus two Monte-Carlo errors of 2,500 series (.02 at most), and in 98 of them without these.
+
+    The mean gap is below .005.
+    """
     gaps = np.array([gap_of_known_process(setting(seed), 2500) for seed in range(100)])
     show(
         f"\nknown process: {np.mean(np.abs(gaps[:, 0]) <= 0.03):.0%} of 100 settings within .03 without any allowance, "
@@ -97,6 +100,7 @@ def test_predicted_power_is_realised_power_in_a_hundred_settings():
         f"{gaps[:, 1].max():.3f}"
     )
     assert (np.abs(gaps[:, 0]) <= 0.03 + 2 * gaps[:, 1]).all()
+    assert np.mean(np.abs(gaps[:, 0]) <= 0.03) >= 0.98
     assert abs(gaps[:, 0].mean()) < 0.005
 
 
