@@ -110,7 +110,7 @@ class _Model:
 # A trend needs three years: over two, a line cannot be told from a difference between two seasons.
 _TREND_YEARS: Final = 3
 # Series judged together: enough to share the cost of a call of NumPy, few enough for their weeks to stay in the cache.
-_BLOCK: Final = 512
+_BLOCK: Final = 1024
 
 
 def farrington_flexible(
