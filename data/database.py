@@ -5,6 +5,7 @@ SQLite and PostgreSQL differ here and nowhere else.
 
 from __future__ import annotations
 
+import sqlite3
 import time
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager, nullcontext
@@ -22,6 +23,8 @@ BUSY_SECONDS: Final = 60
 # How long an import waits for another: a large one holds the lock for minutes.
 IMPORT_PATIENCE: Final = 30 * 60
 _LOOK_AGAIN: Final = 0.5
+# And what opens a file for another that is opening or closing it, which takes a moment.
+_OPEN_AGAIN: Final = 0.005
 # An arbitrary number that all writers of one PostgreSQL database agree on.
 _WRITE_LOCK: Final = 0x68656564
 
@@ -224,7 +227,23 @@ def _prepare_sqlite(connection: Any, _record: Any) -> None:
         "cache_size = -65536",  # 64 MB
         "journal_size_limit = 67108864",  # a large import leaves no large file behind
     ):
-        connection.execute(f"PRAGMA {pragma}")
+        _patiently(connection, f"PRAGMA {pragma}")
+
+
+def _patiently(connection: Any, statement: str) -> None:
+    """Ask again what SQLite refuses without any waiting: two that open one new file at the same moment, or one that
+    opens it while the last other one closes it, would lock each other out, and it tells one of them so at once.
+    """
+    until = time.monotonic() + BUSY_SECONDS
+    while True:
+        try:
+            connection.execute(statement)
+        except sqlite3.OperationalError as error:
+            if "locked" not in str(error) or time.monotonic() >= until:
+                raise
+            time.sleep(_OPEN_AGAIN)
+        else:
+            return
 
 
 def _begin_sqlite(connection: Connection) -> None:

@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import sqlite3
+import threading
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from unittest.mock import Mock
 
 import numpy as np
 import pandas as pd
@@ -12,6 +15,7 @@ from alembic.autogenerate import compare_metadata
 from alembic.runtime.migration import MigrationContext
 from sqlalchemy import text
 
+from data.database import _patiently, open_engine, parse_url, reading
 from data.errors import StoreError, UsageError
 from data.event_names import event_ids
 from data.schema import EVENT_COLUMNS
@@ -357,6 +361,35 @@ def test_two_imports_at_once_wait_for_each_other(url):
     with Store.open(url) as store:
         assert len(store.read_events()) == 400
         assert len(store.read_events(source="one")) == 200
+
+
+def _open_and_close(url: str, gate: threading.Barrier) -> None:
+    gate.wait(timeout=60)
+    for _ in range(3):
+        engine = open_engine(parse_url(url))
+        with reading(engine) as connection:
+            connection.exec_driver_sql("SELECT 1")
+        engine.dispose()
+
+
+def test_a_new_file_is_opened_by_many_at_once(tmp_path):
+    """SQLite refuses some of them at once and waits for nobody; all of them get in all the same."""
+    for number in range(50):
+        gate = threading.Barrier(8)
+        with ThreadPoolExecutor(8) as threads:
+            asked = [threads.submit(_open_and_close, str(tmp_path / f"{number}.db"), gate) for _ in range(8)]
+            assert [each.result() for each in asked] == [None] * 8
+
+
+def test_a_file_that_stays_locked_is_given_up(monkeypatch):
+    """After the patience of a writer, with what SQLite said; what is no lock is not asked again."""
+    monkeypatch.setattr("data.database.BUSY_SECONDS", 0.02)
+    for said, most in (("database is locked", 100), ("file is not a database", 1)):
+        refusing = Mock(execute=Mock(side_effect=sqlite3.OperationalError(said)))
+        with pytest.raises(sqlite3.OperationalError, match=said):
+            _patiently(refusing, "PRAGMA journal_mode = WAL")
+        assert 1 <= refusing.execute.call_count <= most
+        assert (refusing.execute.call_count > 1) is (most > 1)
 
 
 def test_an_empty_text_is_no_null(store):
