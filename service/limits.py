@@ -41,6 +41,9 @@ _LARGE_JSON: Final = 65_536
 # Askers that are remembered. One that is forgotten begins anew, with a full minute.
 _ASKERS: Final = 10_000
 _CLOSE: Final = {"Connection": "close"}
+# Not counted: whether the service lives, and the files that a page is drawn with. They hold nothing of the store and
+# lie in memory; a refusal that came without its style would leave its reader with a bare page.
+_UNCOUNTED: Final = ("/health/", "/static/")
 
 
 class Taken(NamedTuple):
@@ -164,7 +167,7 @@ class Limits:
             return
         asked = _Asked.of(scope["headers"])
         try:
-            if self._rate is not None and not scope["path"].startswith("/health/"):
+            if self._rate is not None and not scope["path"].startswith(_UNCOUNTED):
                 send = self._rated(self._rate, scope, asked.credential, send)
             if len(scope["path"]) + len(scope["query_string"]) > MAX_ADDRESS:
                 raise self._error("address", 414)

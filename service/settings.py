@@ -125,7 +125,7 @@ class Settings(BaseSettings):
     max_body_bytes, max_rows : int
         Largest body of a request, and most cases or events in one.
     rate_per_minute : int
-        Requests of one asker in a minute; 0: any number.
+        Requests of one asker in a minute, those for health and for style sheets aside; 0: any number.
     scoring_threads, scoring_queue : int
         Threads that score posted cases, and requests that may wait for them; one more is told to come back.
     idempotency_hours : float

@@ -524,7 +524,7 @@ def test_an_address_is_the_network_that_one_subscriber_has():
 
 
 def test_who_asks_too_often_is_told_when_to_come_back():
-    """429 as a problem, with Retry-After and the RateLimit fields; the health is still told."""
+    """429 as a problem, with Retry-After and the RateLimit fields; health and style sheets are still told."""
     client = client_of(shared_store(), rate_per_minute=2)
     assert "ratelimit" not in client.get("/v1/areas").headers  # half is left
     second = client.get("/v1/areas")
@@ -536,6 +536,11 @@ def test_who_asks_too_often_is_told_when_to_come_back():
     assert 1 <= int(refused.headers["retry-after"]) <= 31
     assert client.get("/health/live").status_code == 200
     assert "ratelimit" not in client.get("/health/live").headers
+    page = client.get("/areas", accept="text/html")
+    assert page.status_code == 429
+    sheets = re.findall(r'href="(/static/[^"]+\.css[^"]*)"', page.text)
+    assert sheets, "the refusal has its style"
+    assert [client.get(sheet).status_code for sheet in sheets] == [200] * len(sheets)
     client.close()
 
 
