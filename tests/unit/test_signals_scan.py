@@ -32,7 +32,7 @@ from models.signals.scan import (
     whole_period,
 )
 from models.signals.scan.flexible import both_ways, numbered
-from models.signals.scan.nulls import _Target, _without_replacement, replications
+from models.signals.scan.nulls import _MANY_EXCHANGED, _Target, _without_replacement, replications
 from models.signals.scan.restricted import RestrictedSearch, raised_from
 from models.signals.scan.search import largest_statistics, plan
 from models.signals.scan.statistics import Bernoulli, ConditionalPoisson, ExpectationPoisson, Score
@@ -178,6 +178,8 @@ def nulls():
         "many cases": PoissonNull(counts * 60, expected),
         "permutation": permutation_null(counts),
         "permutation in strata": permutation_null(strata),
+        "permutation of many": permutation_null(counts * 9),
+        "permutation of many in strata": permutation_null(strata * 15),
         "bernoulli": bernoulli_null(counts, counts + rng.poisson(4.0, (12, 6))),
         "expectation": ExpectationNull(counts, expected),
         "score": NegativeBinomialNull(counts, expected, size=2.0),
@@ -209,13 +211,14 @@ def test_replications_keep_what_the_null_keeps():
     found = nulls()
     whole = whole_period(6)
     steps = all_windows(6, 1)
-    for name in ("poisson", "permutation", "permutation in strata", "bernoulli"):
+    for name in ("poisson", *(one for one in found if one.startswith("permutation")), "bernoulli"):
         drawn = replications(found[name], whole, 1, range(20))
         assert (drawn.sum(axis=(0, 1)) == found[name].counts.sum()).all()
-    drawn = replications(found["permutation"], steps, 1, range(20))
-    by_step = found["permutation"].counts.sum(axis=0)
-    assert (drawn.sum(axis=0) == by_step[steps.start][:, None]).all()
-    assert (drawn.sum(axis=1) == found["permutation"].counts.sum(axis=1)[:, None]).all()
+    for name in ("permutation", "permutation of many", "permutation of many in strata"):
+        drawn = replications(found[name], steps, 1, range(20))
+        by_step = found[name].counts.sum(axis=0)
+        assert (drawn.sum(axis=0) == by_step[steps.start][:, None]).all(), name
+        assert (drawn.sum(axis=1) == found[name].counts.sum(axis=1)[:, None]).all(), name
     for name in ("poisson", "permutation in strata", "bernoulli", "expectation"):
         drawn = replications(found[name], steps, 1, range(500))
         mean = steps.sums(found[name].expected)
@@ -234,6 +237,17 @@ def test_negative_binomial_counts_have_their_variance():
     variance = mean + mean**2 * ((1 + 0.5) * 1.25 - 1)
     np.testing.assert_allclose(drawn.mean(axis=1), mean, atol=5 * math.sqrt(variance.max() / 4000))
     np.testing.assert_allclose(drawn.var(axis=1), variance, rtol=0.35)
+
+
+def test_exchanging_cell_by_cell_follows_the_law_of_exchanging_case_by_case():
+    """By hand: with twelve cases in each place and step, a place has k in the first with C(12,k)C(12,12-k)/C(24,12)."""
+    null = permutation_null(np.array([[9, 3], [3, 9]]))
+    assert null.counts.sum() > _MANY_EXCHANGED * null.counts.size, "few enough to be exchanged case by case"
+    drawn = replications(null, all_windows(2, 1), 1, range(4000))[0, 0]
+    expected = np.array([math.comb(12, k) * math.comb(12, 12 - k) / math.comb(24, 12) for k in range(13)])
+    error = np.sqrt(expected * (1 - expected) / 4000)
+    seen = np.bincount(drawn, minlength=13) / 4000
+    assert (np.abs(seen - expected) <= 4 * error + 1 / 4000).all()
 
 
 def test_a_replication_does_not_depend_on_the_others():

@@ -24,6 +24,8 @@ Numbers = NDArray[Any]
 
 # Cases per cell above which a binomial number for each cell is drawn faster than a cell for each case.
 _MANY: Final = 2
+# Likewise for a hypergeometric number, and a place without replacement for each case.
+_MANY_EXCHANGED: Final = 3
 # Cells tried one after another before a binary search takes over: of very small ones a slice may meet many.
 _STEPS: Final = 4
 
@@ -204,9 +206,12 @@ class PermutationNull(Null):
         return ConditionalPoisson(float(self.counts.sum()))
 
     def drawer(self, first: int, stop: int) -> Draw:
-        """Places for the cases within the steps, drawn without replacement."""
+        """Places for the cases within the steps, drawn without replacement: case by case, or of many cell by cell."""
         inside = (self.time >= first) & (self.time < stop)
         step, n, n_cells = self.time[inside] - first, len(self.place), len(self.counts) * (stop - first)
+        strata = int(self.stratum.max()) + 1
+        if len(step) > _MANY_EXCHANGED * n_cells * strata:
+            return self._by_margins(strata, stop - first, inside, step)
         first_cell = self.place * (stop - first)
         one_stratum = self.stratum[0] == self.stratum[-1]
         holder = np.full(n, -1, dtype=np.int64)
@@ -217,6 +222,23 @@ class PermutationNull(Null):
             else:
                 chosen = np.lexsort((generator.random(n), self.stratum))[inside]
             return np.bincount(first_cell[chosen] + step, minlength=n_cells)
+
+        return draw
+
+    def _by_margins(self, n_strata: int, n_steps: int, inside: NDArray[np.bool_], step: Ints) -> Draw:
+        """Step by step, how many of its cases each place gets: hypergeometric, of the cases that no step has had."""
+        n_places = len(self.counts)
+        places = np.bincount(self.stratum * n_places + self.place, minlength=n_strata * n_places)
+        of_step = np.bincount(self.stratum[inside] * n_steps + step, minlength=n_strata * n_steps)
+
+        def draw(generator: np.random.Generator) -> Ints:
+            drawn = np.zeros((n_places, n_steps), dtype=np.int64)
+            for left, cases in zip(places.reshape(n_strata, -1).copy(), of_step.reshape(n_strata, -1), strict=True):
+                for number in range(n_steps):
+                    got = generator.multivariate_hypergeometric(left, int(cases[number]), method="marginals")
+                    left -= got
+                    drawn[:, number] += got
+            return drawn.ravel()
 
         return draw
 
