@@ -229,14 +229,15 @@ class PermutationNull(Null):
         """Step by step, how many of its cases each place gets: hypergeometric, of the cases that no step has had."""
         n_places = len(self.counts)
         places = np.bincount(self.stratum * n_places + self.place, minlength=n_strata * n_places)
-        of_step = np.bincount(self.stratum[inside] * n_steps + step, minlength=n_strata * n_steps)
+        of_step = np.bincount(self.stratum[inside] * n_steps + step, minlength=n_strata * n_steps).reshape(n_strata, -1)
 
         def draw(generator: np.random.Generator) -> Ints:
             drawn = np.zeros((n_places, n_steps), dtype=np.int64)
-            for left, cases in zip(places.reshape(n_strata, -1).copy(), of_step.reshape(n_strata, -1), strict=True):
-                for number in range(n_steps):
-                    got = generator.multivariate_hypergeometric(left, int(cases[number]), method="marginals")
-                    left -= got
+            left = places.reshape(n_strata, n_places).copy()
+            for number in range(n_steps):
+                for held, cases in zip(left, of_step[:, number], strict=True):
+                    got = generator.multivariate_hypergeometric(held, int(cases), method="marginals")
+                    np.subtract(held, got, out=held)
                     drawn[:, number] += got
             return drawn.ravel()
 
