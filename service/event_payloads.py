@@ -9,7 +9,7 @@ from pydantic import BaseModel, ConfigDict, Field, GetCoreSchemaHandler, GetJson
 from pydantic_core import CoreSchema, core_schema
 
 from data.schema import Channel, ClosingReason, EventKind
-from service.problems import MOMENT_ERROR
+from service.problem_words import MOMENT_ERROR
 
 # RFC 3339, section 5.6: a date and a time of day with an offset.
 _RFC_3339: Final = (

@@ -11,7 +11,6 @@ import traceback
 import uuid
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from http import HTTPStatus
 from typing import Any, Final
 
 from fastapi import FastAPI, Request
@@ -23,6 +22,15 @@ from starlette.routing import Match, Mount
 
 from data.errors import HeedError, ModelError, StoreError, UsageError
 from service.language import Words, choose_language, marked, marked_messages, words_of
+from service.problem_words import (
+    TOO_LARGE,
+    TOO_MANY_REQUESTS,
+    http_kind,
+    http_words,
+    kind_of,
+    place_in_body,
+    what_was_expected,
+)
 
 logger = logging.getLogger("heed.service")
 
@@ -85,7 +93,7 @@ class TooLargeError(HeedError):
     """The body of the request is larger than is taken."""
 
     status = 413
-    title = "Too large"
+    title = TOO_LARGE
 
 
 class MediaTypeError(HeedError):
@@ -113,7 +121,7 @@ class TooManyRequestsError(HeedError):
     """The asker asks more often than is taken; `retry_after` seconds later it may again."""
 
     status = 429
-    title = "Too many requests"
+    title = TOO_MANY_REQUESTS
 
     def __init__(self, message: str, retry_after: int = 1) -> None:
         self.retry_after = retry_after
@@ -286,7 +294,7 @@ async def heed_error(request: Request, error: Exception) -> Response:
     if not isinstance(error, HeedError):  # what the handler was installed for; a type checker cannot know
         return unexpected(request, error)
     words = request_words(request)
-    kind = _kind(type(error).__name__.removesuffix("Error"))
+    kind = kind_of(type(error).__name__.removesuffix("Error"))
     problem = _problem(error.status, kind, words.gettext(error.title), words.gettext(_detail(error)))
     if isinstance(error, UnfitBodyError):
         fields = [
@@ -332,9 +340,8 @@ def http_problem(request: Request, error: HTTPException) -> Response:
             # Which methods there are is all that this asks; who may use them from another page is told to nobody.
             return Response(status_code=204, headers={**headers, "Cache-Control": "no-store"})
     words = request_words(request)
-    title, detail = _http_words(words, error.status_code)
-    kind = _KINDS.get(error.status_code) or _kind(HTTPStatus(error.status_code).phrase)
-    problem = _problem(error.status_code, kind, title, detail)
+    title, detail = http_words(words, error.status_code)
+    problem = _problem(error.status_code, http_kind(error.status_code), title, detail)
     if isinstance(error, BodyError):
         expected = FieldProblem(**{"in": "body", "name": None, "expected": words.gettext(error.expected)})
         problem = problem.model_copy(update={"detail": f"body: {expected.expected}", "errors": [expected]})
@@ -378,17 +385,6 @@ def _problem(status: int, kind: str, title: str, detail: str) -> Problem:
     )
 
 
-def _kind(name: str) -> str:
-    """`NotFound` and `Not Found` as `not-found`."""
-    spaced = "".join(f" {letter}" if letter.isupper() else letter for letter in name)
-    return "-".join(spaced.lower().replace("-", " ").split())
-
-
-def _http_words(words: Words, status: int) -> tuple[str, str]:
-    title, detail = _HTTP_WORDS.get(status, (_UNNAMED, HTTPStatus(status).phrase))
-    return words.gettext(title), words.gettext(detail)
-
-
 def _unexpected_detail(words: Words) -> str:
     return words.gettext(
         "heed could not answer. The log of the service holds the place under the number of this problem."
@@ -401,67 +397,6 @@ def _field_problem(words: Words, error: Mapping[str, Any]) -> FieldProblem:
     known = location[1:-1] if error["type"] == "extra_forbidden" else location[1:]
     return FieldProblem(
         **{"in": str(location[0])},
-        name=_place(known) or None,
-        expected=_expected(words, error["type"], error.get("ctx") or {}),
+        name=place_in_body(known) or None,
+        expected=what_was_expected(words, error["type"], error.get("ctx") or {}),
     )
-
-
-def _place(parts: Sequence[Any]) -> str:
-    """A place in a body: `events[3].at`. Where a body is no JSON, there is only a number of a character, which says
-    nothing.
-    """
-    if not parts or not isinstance(parts[0], str):
-        return ""
-    return parts[0] + "".join(f"[{part}]" if isinstance(part, int) else f".{part}" for part in parts[1:])
-
-
-def _expected(words: Words, kind: str, limits: Mapping[str, Any]) -> str:
-    """What a value should have been. Pydantic's own words are not used: they may quote what came."""
-    message = _EXPECTED.get(kind, _AS_DESCRIBED)
-    shown = {name: str(limit).replace(" or ", ", ") for name, limit in limits.items() if f"%({name})s" in message}
-    return words.gettext(message, **shown)
-
-
-_AS_DESCRIBED: Final = marked("a value as this address describes it")
-# Of the custom errors that say that a moment is none.
-MOMENT_ERROR: Final = "rfc_3339"
-_EXPECTED: Final = {
-    MOMENT_ERROR: marked("a moment with its offset, such as 2026-03-02T08:30:00+08:00"),
-    "moment_ahead": marked("a moment no later than now"),
-    "enum": marked("one of %(expected)s"),
-    "too_short": marked("at least %(min_length)s entries"),
-    "too_long": marked("at most %(max_length)s entries"),
-    "int_parsing": marked("a whole number"),
-    "literal_error": marked("one of %(expected)s"),
-    "greater_than_equal": marked("at least %(ge)s"),
-    "less_than_equal": marked("at most %(le)s"),
-    "string_too_long": marked("at most %(max_length)s characters"),
-    "extra_forbidden": marked("only parameters that this address knows; its description lists them"),
-    "missing": marked("a value"),
-    "union_tag_invalid": marked("one of %(expected_tags)s as its kind"),
-}
-_UNNAMED: Final = marked("The request cannot be answered")
-# Where the name of the status would not do: it differs between versions of Python, or an error of ours has another.
-_KINDS: Final = {
-    408: "timeout",
-    413: "too-large",
-    414: "address-too-long",
-    422: "invalid-request",
-    431: "head-too-large",
-}
-_HTTP_WORDS: Final = {
-    404: (marked("Not found"), marked("There is nothing at this address.")),
-    405: (
-        marked("Method not allowed"),
-        marked("This address does not take this method; the header Allow lists those that it takes."),
-    ),
-    408: (marked("Too slow"), marked("The body of the request did not arrive in time. Send it again.")),
-    413: (TooLargeError.title, marked("The body of the request is larger than is taken. Send it in several parts.")),
-    414: (marked("The address is too long"), marked("Expected a shorter address: fewer or shorter parameters.")),
-    422: (marked("The request is not as expected"), marked("The body could not be read.")),
-    429: (
-        TooManyRequestsError.title,
-        marked("This asks more often than is taken. The header Retry-After says in how many seconds to ask again."),
-    ),
-    431: (marked("The headers are too large"), marked("Expected smaller headers: 32 KiB in all.")),
-}
