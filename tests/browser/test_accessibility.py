@@ -4,9 +4,7 @@ page scrolls sideways, and every mark stands out from what is behind it.
 
 from __future__ import annotations
 
-import os
 import re
-import shutil
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack
@@ -15,21 +13,18 @@ from pathlib import Path
 import httpx
 import pytest
 from axe_playwright_python.sync_playwright import Axe
-from playwright.sync_api import Browser, Page, Route, sync_playwright
+from playwright.sync_api import Page, Route
 
 from models.plots import theme as house
 from models.registry import Registry
 from service.dashboard import charts
+from tests.support.chromium import NEEDS_CHROMIUM
 from tests.support.online_city import online_city
 from tests.support.page_store import addresses, full_store, served
 from tests.support.patience import PATIENCE
 from tests.support.rare_pages import RARE, REPORTS, rare_pages, report
 
-CHROMIUM = os.environ.get("HEED_CHROMIUM") or shutil.which("chromium") or "/usr/bin/chromium"
-pytestmark = pytest.mark.skipif(
-    not Path(CHROMIUM).exists(), reason="Chromium is not on this machine: apt-get install chromium fonts-noto-cjk"
-)
-ARGUMENTS = ["--no-sandbox", "--disable-gpu", "--no-first-run", "--disable-background-networking", "--disable-sync"]
+pytestmark = NEEDS_CHROMIUM
 PAGES = [
     *("cases", "passed", "case", "overdue", "areas", "area", "withheld area", "town"),
     *("signals", "signal", "withheld signal", "models", "champion", "model", "sign-in", "error"),
@@ -151,15 +146,6 @@ def rare(folder, tmp_path_factory) -> Iterator[Callable[[str, str], str]]:
 
         yield made
         thread.submit(stack.close).result()
-
-
-@pytest.fixture(scope="module")
-def browser() -> Iterator[Browser]:
-    """One Chromium for all tests here."""
-    with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=CHROMIUM, args=ARGUMENTS)
-        yield browser
-        browser.close()
 
 
 @pytest.fixture(scope="module")

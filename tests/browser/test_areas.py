@@ -2,23 +2,17 @@
 
 from __future__ import annotations
 
-import os
-import shutil
 from collections.abc import Iterator
-from pathlib import Path
 
 import pytest
-from playwright.sync_api import Browser, Page, sync_playwright
+from playwright.sync_api import Page
 
+from tests.support.chromium import NEEDS_CHROMIUM
 from tests.support.page_store import full_store, served
 from tests.support.patience import PATIENCE
 from tests.support.service_store import SMALL_AREA
 
-CHROMIUM = os.environ.get("HEED_CHROMIUM") or shutil.which("chromium") or "/usr/bin/chromium"
-pytestmark = pytest.mark.skipif(
-    not Path(CHROMIUM).exists(), reason="Chromium is not on this machine: apt-get install chromium fonts-noto-cjk"
-)
-ARGUMENTS = ["--no-sandbox", "--disable-gpu", "--no-first-run", "--disable-background-networking", "--disable-sync"]
+pytestmark = NEEDS_CHROMIUM
 
 
 @pytest.fixture(scope="module")
@@ -26,15 +20,6 @@ def origin(tmp_path_factory) -> Iterator[str]:
     """A service with everything on it."""
     with served(full_store(tmp_path_factory.mktemp("areas"))) as origin:
         yield origin
-
-
-@pytest.fixture(scope="module")
-def browser() -> Iterator[Browser]:
-    """One Chromium for all tests here."""
-    with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=CHROMIUM, args=ARGUMENTS)
-        yield browser
-        browser.close()
 
 
 @pytest.fixture(params=[1280, 360])

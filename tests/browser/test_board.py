@@ -10,15 +10,14 @@ from pathlib import Path
 import httpx
 import pytest
 from axe_playwright_python.sync_playwright import Axe
-from playwright.sync_api import Browser, Page, sync_playwright
+from playwright.sync_api import Browser, Page
 
-from tests.browser.test_tasks import ARGUMENTS, CHROMIUM, HANDS, PATIENCE
+from tests.browser.test_tasks import HANDS, PATIENCE
+from tests.support.chromium import NEEDS_CHROMIUM
 from tests.support.page_store import served
 from tests.support.service_store import small_store
 
-pytestmark = pytest.mark.skipif(
-    not Path(CHROMIUM).exists(), reason="Chromium is not on this machine: apt-get install chromium fonts-noto-cjk"
-)
+pytestmark = NEEDS_CHROMIUM
 LINK = {"en": "Download the board (CSV)", "zh": "下载回音榜（CSV）"}
 
 
@@ -28,15 +27,6 @@ def origin(tmp_path_factory) -> Iterator[str]:
     path = small_store(tmp_path_factory.mktemp("board"))
     with served(path, auth="required", public_board=True) as address:
         yield address
-
-
-@pytest.fixture(scope="module")
-def browser() -> Iterator[Browser]:
-    """One Chromium for all tests here."""
-    with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=CHROMIUM, args=ARGUMENTS)
-        yield browser
-        browser.close()
 
 
 def opened(browser: Browser, origin: str, language: str, **context: object) -> Page:

@@ -4,21 +4,16 @@ text, any inline style, or any other host.
 
 from __future__ import annotations
 
-import os
-import shutil
 from collections.abc import Iterator
-from pathlib import Path
 
 import pytest
-from playwright.sync_api import Browser, BrowserContext, Page, sync_playwright
+from playwright.sync_api import BrowserContext, Page
 
-from tests.browser.test_accessibility import ARGUMENTS, PATIENCE
+from tests.browser.test_accessibility import PATIENCE
+from tests.support.chromium import NEEDS_CHROMIUM
 from tests.support.page_store import addresses, full_store, served
 
-CHROMIUM = os.environ.get("HEED_CHROMIUM") or shutil.which("chromium") or "/usr/bin/chromium"
-pytestmark = pytest.mark.skipif(
-    not Path(CHROMIUM).exists(), reason="Chromium is not on this machine: apt-get install chromium fonts-noto-cjk"
-)
+pytestmark = NEEDS_CHROMIUM
 
 
 @pytest.fixture(scope="module")
@@ -28,15 +23,6 @@ def whole(tmp_path_factory) -> Iterator[dict[str, str]]:
     full_store(folder)
     with served(folder / "city.db") as origin:
         yield {name: f"{origin}{path}" for name, path in addresses(origin).items()}
-
-
-@pytest.fixture(scope="module")
-def browser() -> Iterator[Browser]:
-    """One Chromium for all tests here."""
-    with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=CHROMIUM, args=ARGUMENTS)
-        yield browser
-        browser.close()
 
 
 @pytest.fixture

@@ -2,36 +2,22 @@
 
 from __future__ import annotations
 
-import os
-import shutil
 import threading
 import time
 from collections.abc import Iterator
-from pathlib import Path
 
 import pytest
 import uvicorn
-from playwright.sync_api import Browser, BrowserContext, Page, sync_playwright
+from playwright.sync_api import BrowserContext, Page
 
 from service.app import create_app
 from service.dashboard.live_charts import bundle
 from service.settings import Settings
+from tests.support.chromium import NEEDS_CHROMIUM
 from tests.support.patience import PATIENCE
 from tests.support.service_store import shared_store
 
-CHROMIUM = os.environ.get("HEED_CHROMIUM") or shutil.which("chromium") or "/usr/bin/chromium"
-pytestmark = pytest.mark.skipif(
-    not Path(CHROMIUM).exists(), reason="Chromium is not on this machine: apt-get install chromium fonts-noto-cjk"
-)
-ARGUMENTS = [
-    "--no-sandbox",
-    "--disable-gpu",
-    "--disable-quic",
-    "--no-first-run",
-    "--disable-background-networking",
-    "--disable-component-update",
-    "--disable-sync",
-]
+pytestmark = NEEDS_CHROMIUM
 PAGES = {
     "cases": {"en": "open cases with time left", "zh": "件在办尚未到期"},
     "case": {"en": "Risk of a late answer", "zh": "超期答复的风险"},
@@ -59,15 +45,6 @@ def origin() -> Iterator[str]:
     server.should_exit = True
     thread.join(timeout=10)
     app.state.reads.close()
-
-
-@pytest.fixture(scope="module")
-def browser() -> Iterator[Browser]:
-    """One Chromium for all tests here."""
-    with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=CHROMIUM, args=ARGUMENTS)
-        yield browser
-        browser.close()
 
 
 class Visit:

@@ -2,22 +2,17 @@
 
 from __future__ import annotations
 
-import os
-import shutil
 from collections.abc import Iterator
-from pathlib import Path
 
 import pytest
-from playwright.sync_api import Page, sync_playwright
+from playwright.sync_api import Page
 
-from tests.browser.test_accessibility import _TOO_WIDE, ARGUMENTS, PATIENCE
+from tests.browser.test_accessibility import _TOO_WIDE, PATIENCE
+from tests.support.chromium import NEEDS_CHROMIUM
 from tests.support.page_store import addresses, full_store, served
 from tests.support.pseudo_locale import OPENING, spoken_as_english
 
-CHROMIUM = os.environ.get("HEED_CHROMIUM") or shutil.which("chromium") or "/usr/bin/chromium"
-pytestmark = pytest.mark.skipif(
-    not Path(CHROMIUM).exists(), reason="Chromium is not on this machine: apt-get install chromium fonts-noto-cjk"
-)
+pytestmark = NEEDS_CHROMIUM
 
 
 @pytest.fixture(scope="module")
@@ -32,14 +27,11 @@ def spoken(tmp_path_factory) -> Iterator[dict[str, str]]:
 
 
 @pytest.fixture(scope="module")
-def page() -> Iterator[Page]:
+def page(browser) -> Page:
     """One window, which goes from page to page."""
-    with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=CHROMIUM, args=ARGUMENTS)
-        context = browser.new_context(locale="en-GB")
-        context.set_default_timeout(PATIENCE)
-        yield context.new_page()
-        browser.close()
+    context = browser.new_context(locale="en-GB")
+    context.set_default_timeout(PATIENCE)
+    return context.new_page()
 
 
 @pytest.mark.parametrize("width", [320, 1280])

@@ -5,9 +5,7 @@ from __future__ import annotations
 import datetime as dt
 import http.server
 import ipaddress
-import os
 import re
-import shutil
 import threading
 import time
 from collections.abc import Iterator
@@ -19,20 +17,17 @@ import uvicorn
 from cryptography import x509
 from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
-from playwright.sync_api import Browser, BrowserContext, sync_playwright
+from playwright.sync_api import BrowserContext
 
 from data.store import Store
 from service.app import create_app
 from service.auth.keys import add_key
 from service.identity import Role
 from service.settings import Settings
+from tests.support.chromium import NEEDS_CHROMIUM
 from tests.support.service_store import small_store
 
-CHROMIUM = os.environ.get("HEED_CHROMIUM") or shutil.which("chromium") or "/usr/bin/chromium"
-pytestmark = pytest.mark.skipif(
-    not Path(CHROMIUM).exists(), reason="Chromium is not on this machine: apt-get install chromium fonts-noto-cjk"
-)
-ARGUMENTS = ["--no-sandbox", "--disable-gpu", "--no-first-run", "--disable-background-networking", "--disable-sync"]
+pytestmark = NEEDS_CHROMIUM
 
 
 @contextmanager
@@ -96,15 +91,6 @@ def _certificate(folder: Path) -> dict[str, Path]:
     paths["tls_certificate"].write_bytes(certificate.public_bytes(pem))
     paths["tls_key"].write_bytes(key.private_bytes(pem, serialization.PrivateFormat.PKCS8, plain))
     return paths
-
-
-@pytest.fixture(scope="module")
-def browser() -> Iterator[Browser]:
-    """One Chromium for all tests here."""
-    with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=CHROMIUM, args=ARGUMENTS)
-        yield browser
-        browser.close()
 
 
 @pytest.fixture

@@ -4,25 +4,19 @@ in both languages, and with nothing that axe-core finds fault with.
 
 from __future__ import annotations
 
-import os
-import shutil
 from collections.abc import Iterator
-from pathlib import Path
 
 import httpx
 import pytest
 from axe_playwright_python.sync_playwright import Axe
-from playwright.sync_api import Browser, Page, sync_playwright
+from playwright.sync_api import Page
 
+from tests.support.chromium import NEEDS_CHROMIUM
 from tests.support.online_city import online_city
 from tests.support.page_store import served
 from tests.support.patience import PATIENCE
 
-CHROMIUM = os.environ.get("HEED_CHROMIUM") or shutil.which("chromium") or "/usr/bin/chromium"
-pytestmark = pytest.mark.skipif(
-    not Path(CHROMIUM).exists(), reason="Chromium is not on this machine: apt-get install chromium fonts-noto-cjk"
-)
-ARGUMENTS = ["--no-sandbox", "--disable-gpu", "--no-first-run", "--disable-background-networking", "--disable-sync"]
+pytestmark = NEEDS_CHROMIUM
 REPLY = {"en": "replied now", "zh": "现在先作答复"}
 BY = {"en": "closed it by then", "zh": "在此日前办结"}
 CHECK = {"en": "What the check found here", "zh": "查看此处的检查结果"}
@@ -47,15 +41,6 @@ def case(origin) -> str:
             if any(answer["after"] is not None for answer in told["answers"]):
                 return str(found["id"])
     pytest.fail("the small city has no such case")
-
-
-@pytest.fixture(scope="module")
-def browser() -> Iterator[Browser]:
-    """One Chromium for all tests here."""
-    with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=CHROMIUM, args=ARGUMENTS)
-        yield browser
-        browser.close()
 
 
 @pytest.fixture
