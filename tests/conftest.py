@@ -3,28 +3,27 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Iterator
 from functools import partial
+from importlib import import_module
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import pytest
-import typer
 from hypothesis import HealthCheck, settings
 
-# LightGBM's threads wait in a loop for one another otherwise, and two test processes on two cores take the loops' time
-# from each other. It is read when the library is loaded, hence before the imports below.
-os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
-
-from data.import_cases import import_file
-from data.mapping import find_mapping
-from data.store import Store
-from data.synthetic import CityPlan, SimulatedCity, simulate_city, write_city
-from models.history import History
-from models.waits import fit_remaining
-from service.cli import app
-from service.training import history_of
 from tests.support.examples import scale
 from tests.support.made_once import shared_folder
-from tests.support.new_stores import NewStores, prepare_without_waiting
+
+if TYPE_CHECKING:
+    from data.synthetic import SimulatedCity
+    from models.history import History
+
+# What is tested is imported where it is used: the process that only hands out the tests does without.
+
+# LightGBM's threads wait in a loop for one another otherwise, and two test processes on two cores take the loops' time
+# from each other. It is read when the library is loaded.
+os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
 
 # Random tests are the same on every machine and every day; a failing example is then everybody's.
 settings.register_profile(
@@ -35,11 +34,8 @@ settings.load_profile("heed")
 # Named before other processes are started: they share it.
 shared_folder()
 
-# Every command is imported before a test replaces what it imports: it would keep that replacement.
-dict(typer.main.get_command(app).commands)
-
 REPOSITORY = Path(__file__).parents[1]
-# Files with few tests that take long: begun first, so that no process is left alone with one at the end.
+# Files with few tests that take long: begun early, so that no process is left alone with one at the end.
 LONG_FILES = (
     "test_notebooks.py",
     "test_api_fuzz.py",
@@ -48,17 +44,14 @@ LONG_FILES = (
     "test_engines_agree.py",
     "test_service_shutdown.py",
     "test_service_faults.py",
-    "test_what_if.py",
-    "test_charts.py",
-    "test_accessibility.py",
 )
 REAL_DATA = REPOSITORY.parent / "shared" / "data"
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Scale the random tests, and put the long files first."""
+    """Scale the random tests. Put those first that share a browser, side by side, and the long files next."""
     scale(items)
-    items.sort(key=lambda item: item.path.name not in LONG_FILES)
+    items.sort(key=lambda item: (item.path.parent.name != "browser", item.path.name not in LONG_FILES))
 
 
 @pytest.fixture
@@ -83,10 +76,36 @@ def postgres_url() -> str:
 
 
 @pytest.fixture(scope="session", autouse=True)
+def _whole_command() -> Iterator[None]:
+    """Every command is imported before a test replaces what it imports: it would keep that replacement. The whole is
+    put together once, which each call of `heed` in this process would do again.
+    """
+    import typer.testing
+
+    from service.cli import app
+    from service.cli._on_demand import COMMANDS
+
+    for module, _ in COMMANDS.values():
+        import_module(f"service.cli.{module}")
+    put_together = typer.main.get_command
+    whole = put_together(app)
+
+    def known(asked: typer.Typer):
+        return whole if asked is app else put_together(asked)
+
+    with pytest.MonkeyPatch.context() as patched:
+        patched.setattr("typer.main.get_command", known)
+        patched.setattr("typer.testing._get_command", known)
+        yield
+
+
+@pytest.fixture(scope="session", autouse=True)
 def _quick_stores():
     """New stores are made the short way (`tests/unit/test_new_stores.py` shows that it leads to the same), and this
     process does not wait for the disk: whatever is killed here is another process, and the power stays on.
     """
+    from tests.support.new_stores import NewStores, prepare_without_waiting
+
     with pytest.MonkeyPatch.context() as patched:
         patched.setattr("data.store.migrate", NewStores().migrate)
         patched.setattr("data.database._prepare_sqlite", prepare_without_waiting)
@@ -96,6 +115,8 @@ def _quick_stores():
 @pytest.fixture(scope="module")
 def short_training():
     """Trainings of a twelfth of the rounds, for tests of what is done with models and not of how good they are."""
+    from models.waits import fit_remaining
+
     with pytest.MonkeyPatch.context() as patched:
         patched.setattr("models.risk_model.validation.MOST_ROUNDS", 50)
         patched.setattr("models.learning.fit_remaining", partial(fit_remaining, rounds=20))
@@ -105,6 +126,8 @@ def short_training():
 @pytest.fixture(scope="session")
 def small_city():
     """A simulated city of about 4,000 cases, with its planted truth."""
+    from data.synthetic import CityPlan, simulate_city
+
     return simulate_city(7, CityPlan(cases=4000, villages=12, towns=3))
 
 
@@ -115,6 +138,11 @@ def small_city_url(small_city, tmp_path_factory) -> str:
 
 
 def _imported(city: SimulatedCity, folder: Path) -> str:
+    from data.import_cases import import_file
+    from data.mapping import find_mapping
+    from data.store import Store
+    from data.synthetic import write_city
+
     url = f"sqlite:///{folder / 'city.db'}"
     with Store.open(url, create=True) as store:
         paths = write_city(city, folder)
@@ -126,13 +154,14 @@ def _imported(city: SimulatedCity, folder: Path) -> str:
 @pytest.fixture(scope="session")
 def small_history(small_city_url) -> History:
     """Every landmark of the small city's cases, ready to learn from."""
-    with Store.open(small_city_url) as store:
-        return history_of(store)
+    return _history(small_city_url)
 
 
 @pytest.fixture(scope="session")
 def little_city():
     """One of half as many cases, for what is done with models and not for how good they are."""
+    from data.synthetic import CityPlan, simulate_city
+
     return simulate_city(7, CityPlan(cases=2000, villages=8, towns=2))
 
 
@@ -145,5 +174,12 @@ def little_city_url(little_city, tmp_path_factory) -> str:
 @pytest.fixture(scope="session")
 def little_history(little_city_url) -> History:
     """Every landmark of its cases."""
-    with Store.open(little_city_url) as store:
+    return _history(little_city_url)
+
+
+def _history(url: str) -> History:
+    from data.store import Store
+    from service.training import history_of
+
+    with Store.open(url) as store:
         return history_of(store)
