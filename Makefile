@@ -29,8 +29,9 @@ $(VENV)/.engines: $(VENV)/.installed requirements-engines.lock
 demo: .venv  ## simulate a city, import, train, score, detect, and serve it on 127.0.0.1:8000
 	$(BIN)/heed demo $(DEMO_ARGS)
 
+# Test files are compiled once and not in each of the processes, whatever is set outside.
 test: engines  ## every test but the slow guarantees and the benchmarks
-	$(BIN)/python -m pytest -n 2 --dist loadfile --no-loadscope-reorder $(PYTEST_ARGS)
+	PYTHONDONTWRITEBYTECODE= $(BIN)/python -m pytest -n 2 --dist loadfile --no-loadscope-reorder $(PYTEST_ARGS)
 
 check: .venv  ## format, lint, types, import rules, boundary
 	$(BIN)/ruff format --check .
