@@ -24,7 +24,8 @@ import numpy as np
 from scipy import special, stats
 
 from data.errors import UsageError
-from models.signals.glm import Bools, Floats, Ints, SeasonalCounts, SeasonalFit, outbreak_weights
+from models.signals.glm import Bools, Floats, Ints, SeasonalCounts, outbreak_weights
+from models.signals.glm_fit import SeasonalFit
 from models.signals.reference_weeks import Dates, ReferenceWeeks, clock_of, reference_weeks
 from models.signals.tails import smallest_count, upper_tail
 

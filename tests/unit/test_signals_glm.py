@@ -5,7 +5,8 @@ from __future__ import annotations
 import numpy as np
 from scipy import optimize
 
-from models.signals.glm import SeasonalCounts, SeasonalFit
+from models.signals.glm import SeasonalCounts
+from models.signals.glm_fit import SeasonalFit
 
 RNG = np.random.default_rng(11)
 SEASONS = np.array([0, 1, 2] * 12)
