@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from functools import cached_property
+from functools import cached_property, partial
 from typing import Any, Final
 
 import lightgbm as lgb
@@ -154,6 +154,44 @@ def grow(
     data = lesson.dataset() if dataset is None else dataset
     booster = lgb.train(_parameters(lesson, settings, threads), data, num_boost_round=rounds)
     return Ensemble(booster, lesson.names, threads)
+
+
+class Growing:
+    """Trees that grow bit by bit, and say after each bit what they say of later rows.
+
+    They are those that `grow` gives for as many rounds, to the bit.
+
+    Parameters
+    ----------
+    lesson, settings, threads, dataset : as `grow` has them
+    later : (m, k) features of the rows to speak about
+    """
+
+    def __init__(
+        self, lesson: Lesson, settings: TreeSettings, threads: int, dataset: lgb.Dataset, later: Floats
+    ) -> None:
+        self._begin = partial(lgb.train, _parameters(lesson, settings, threads), dataset, keep_training_booster=True)
+        self._booster: lgb.Booster | None = None
+        self._names, self._threads = lesson.names, threads
+        self._later = later
+        self._rounds = self._trees = 0
+        self._score = np.zeros(len(later))
+
+    def until(self, rounds: int) -> Floats:
+        """Grow on until so many rounds are over; the trees' departures in log-odds, (m,)."""
+        if self._booster is None:
+            self._booster = self._begin(num_boost_round=rounds)
+        else:
+            for _ in range(rounds - self._rounds):
+                self._booster.update()
+        self._rounds = rounds
+        # A round that finds no split leaves no tree.
+        trees = self._booster.current_iteration()
+        if trees > self._trees:
+            grown = Ensemble(self._booster, self._names, self._threads)
+            self._score = self._score + grown.between(self._later, self._trees, trees)
+            self._trees = trees
+        return self._score
 
 
 def _parameters(lesson: Lesson, settings: TreeSettings, threads: int) -> dict[str, Any]:

@@ -8,10 +8,11 @@ little beside the one fit, and thousands of later cases tell the choices apart w
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import product
 from typing import Final
 
+import lightgbm as lgb
 import numpy as np
 from numpy.typing import NDArray
 from scipy.special import expit
@@ -22,12 +23,14 @@ from models.risk_model.folds import SHARES, Fold, folds
 from models.risk_model.linear import Linear
 from models.risk_model.material import Material, belief, blend
 from models.risk_model.recipe import MOST_ROUNDS, Options, Recipe, settings_for
-from models.risk_model.trees import Ensemble, TreeSettings, grow
+from models.risk_model.trees import Ensemble, Growing, Lesson, TreeSettings, grow
 
 Floats = NDArray[np.float64]
 
 # Rounds at which the growing trees are looked at.
 _STEP: Final = 25
+# Looks without gain after which trees grow no further: what they learn from then on is the rows themselves.
+_PATIENCE: Final = 6
 # More rows than this are judged by a draw, at one cut.
 MANY_ROWS: Final = 40_000
 _ONE_CUT: Final = (0.8,)
@@ -49,7 +52,7 @@ class Judged:
     material : of the m rows
     fold : (m,) which fold each belongs to
     start : (m,)
-    departures : trees -> (m, steps), after so many rounds each
+    departures : trees -> (m, steps), after so many rounds each; fewer steps where the trees stopped growing
     rounds : (steps,)
     linear : ridge -> (m,)
     belief : strength -> (m,)
@@ -130,41 +133,51 @@ def _judge(
     most = MOST_ROUNDS if options.rounds is None else options.rounds
     stages = np.array([most]) if options.rounds is not None else np.arange(_STEP, most + 1, _STEP)
     start: list[Floats] = []
-    departures: dict[tuple[int, bool], list[Floats]] = {trees: [] for trees in options.trees}
     linear: dict[float, list[Floats]] = {ridge: [] for ridge in options.ridges}
     believed: dict[float, list[Floats]] = {strength: [] for strength in options.strengths}
+    lessons: list[tuple[Lesson, lgb.Dataset, Floats]] = []
     for fold in later:
         taught, judged = material.rows(fold.before), material.rows(fold.after)
         lesson, design, features = taught.lesson(), taught.design(), judged.table.features
+        lessons.append((lesson, lesson.dataset(), features))
         start.append(judged.table.start_score(taught.base_rate))
-        dataset = lesson.dataset()
-        for trees in options.trees:
-            grown = settings_for(Recipe(*trees), settings, depth)
-            departures[trees].append(_staged(grow(lesson, grown, most, threads, dataset), features, stages))
         for ridge in options.ridges:
             linear[ridge].append(design.fit(ridge).score(features, judged.table.start))
         for strength in options.strengths:
             believed[strength].append(belief(taught.evidence(), judged.table, strength))
-    return Judged(
+    found = Judged(
         material.rows(np.concatenate([np.flatnonzero(fold.after) for fold in later])),
         np.repeat(np.arange(len(later)), [int(fold.after.sum()) for fold in later]),
         np.concatenate(start),
-        {trees: np.concatenate(parts) for trees, parts in departures.items()},
+        {},
         stages,
         {ridge: np.concatenate(parts) for ridge, parts in linear.items()},
         {strength: np.concatenate(parts) for strength, parts in believed.items()},
         rows * len(later) / sum(int(fold.before.sum()) for fold in later),
     )
+    kinds = {trees: settings_for(Recipe(*trees), settings, depth) for trees in options.trees}
+    departures = {
+        trees: _staged([Growing(lesson, grown, threads, data, asked) for lesson, data, asked in lessons], found)
+        for trees, grown in kinds.items()
+    }
+    return replace(found, departures=departures)
 
 
-def _staged(ensemble: Ensemble, features: Floats, stages: NDArray[np.int64]) -> Floats:
-    """Departures after so many rounds, (n, stages)."""
-    found = np.zeros((len(features), len(stages)))
-    score, before = np.zeros(len(features)), 0
-    for column, rounds in enumerate(stages):
-        score = score + ensemble.between(features, before, int(rounds))
-        found[:, column], before = score, int(rounds)
-    return found
+def _staged(growing: Sequence[Growing], judged: Judged) -> Floats:
+    """Departures of later rows after so many rounds, (m, steps): of all stages, or of those until nothing is gained.
+
+    The trees of all folds grow side by side, since their rounds are chosen by all later rows together.
+    """
+    found: list[Floats] = []
+    best, at = np.inf, 0
+    for stage, rounds in enumerate(judged.rounds):
+        found.append(np.concatenate([one.until(int(rounds)) for one in growing]))
+        loss = _loss(judged.start + found[-1], judged)
+        if loss < best:
+            best, at = loss, stage
+        if stage - at >= _PATIENCE:
+            break
+    return np.column_stack(found)
 
 
 def _choose(judged: Judged, options: Options) -> Choice:
