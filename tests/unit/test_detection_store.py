@@ -22,8 +22,10 @@ KINDS = ("lamp", "road", "water")
 GROUPS = {"lamp": "streets", "road": "streets"}
 FIRST_END = MONDAY + 21 * WEEK  # the end of the first week that is judged
 
-# Three weeks behind each signal instead of a year of them, each of which is a detection of its own.
+# Three weeks behind each signal instead of a year of them, each of which is a detection of its own; and one where they
+# are not looked at.
 detect = partial(detection.detect, weeks=3)
+detect_alone = partial(detection.detect, weeks=1)
 
 
 def reports(matrix: np.ndarray, *, late: float = 0.0) -> pd.DataFrame:
@@ -137,19 +139,19 @@ def test_four_weeks_later_it_is_known_what_lasted(kind, tmp_path, events, reques
         if kind == "postgresql":
             url = stack.enter_context(fresh_schema(request.getfixturevalue("postgres_url")))
         store = filled(stack.enter_context(Store.open(url, create=True)), events)
-        detect(store, as_of=FIRST_END)
+        detect_alone(store, as_of=FIRST_END)
         told = store.read_signals(FIRST_END)
         assert store.read_outcomes().empty
-        detect(store, as_of=FIRST_END + 3 * WEEK)
+        detect_alone(store, as_of=FIRST_END + 3 * WEEK)
         assert store.read_outcomes().empty
-        detect(store, as_of=FIRST_END + 4 * WEEK)
+        detect_alone(store, as_of=FIRST_END + 4 * WEEK)
         outcomes = store.read_outcomes()
         later = outcomes.set_index(["area", "category"])["later"]
         assert later[("a1", "lamp")] == "lasted"
         assert later[("b1", "water")] == "faded"
         assert set(outcomes["signal_id"]) <= set(told["signal_id"])
         assert outcomes["known_at"].eq(FIRST_END + 4 * WEEK).all()
-        detect(store, as_of=FIRST_END + 5 * WEEK)
+        detect_alone(store, as_of=FIRST_END + 5 * WEEK)
         again = store.read_outcomes()
         pd.testing.assert_frame_equal(
             again[again["signal_id"].isin(outcomes["signal_id"])].reset_index(drop=True), outcomes
