@@ -14,6 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from models.signals.short_past import CountLaw, WindowJudgement
+from models.signals.week_patterns import WeekPatterns
 
 Floats = NDArray[np.float64]
 Bools = NDArray[np.bool_]
@@ -57,7 +58,7 @@ def together(families: list[NullSteps]) -> NullSteps:
     """The step function of several families taken as one."""
     p = np.concatenate([np.zeros(0), *(one.p_values for one in families)])
     mass = np.concatenate([np.zeros(0), *(np.diff(one.expected, prepend=0.0) for one in families)])
-    order = np.argsort(p, kind="stable")
+    order = np.argsort(p)
     reach = np.sort(np.concatenate([np.zeros(0), *(one.reach for one in families)]))
     return NullSteps(sum(one.n_tests for one in families), reach, p[order], np.cumsum(mass[order]))
 
@@ -89,13 +90,13 @@ def null_steps(
     ]
     dense = np.logical_and(np.any(np.stack(continuous), axis=0), family)
     found = [
-        _steps(one.law, one.expected, family & there & ~dense, times, least_count)
+        _steps(one.law, one.patterns, one.expected, family & there & ~dense, times, least_count)
         for one, there in zip(judgements, said, strict=True)
         if one.law is not None
     ]
     p = np.concatenate([np.zeros(0), *(one[0] for one in found)])
     mass = np.concatenate([np.zeros(0), *(one[1] for one in found)])
-    order = np.argsort(p, kind="stable")
+    order = np.argsort(p)
     return NullSteps(int(family.sum()), np.zeros(int(dense.sum())), p[order], np.cumsum(mass[order]))
 
 
@@ -108,7 +109,9 @@ def silence_steps(reach: Floats) -> NullSteps:
     return NullSteps(len(known), known, np.zeros(0), np.zeros(0))
 
 
-def _steps(law: CountLaw, expected: Floats, use: Bools, times: Floats, least_count: int) -> tuple[Floats, Floats]:
+def _steps(
+    law: CountLaw, patterns: WeekPatterns | None, expected: Floats, use: Bools, times: Floats, least_count: int
+) -> tuple[Floats, Floats]:
     """Attainable p-values of some series, `times` what their looks cost; and the null probability of each.
 
     A probability is counted as often as there are series that one stands for.
@@ -123,7 +126,16 @@ def _steps(law: CountLaw, expected: Floats, use: Bools, times: Floats, least_cou
         chosen = np.concatenate([chosen, sample])
         stands_for = np.concatenate([stands_for, np.full(len(sample), len(rest) / len(sample))])
     values, masses = [np.zeros(0)], [np.zeros(0)]
-    cost = times[chosen]
+    cost, least = times[chosen], np.full(len(chosen), least_count)
+    if patterns is not None:
+        # Sums come in only beyond the counts whose patterns are told apart.
+        by_weeks = np.flatnonzero(patterns.thin[chosen])
+        least[by_weeks] = max(patterns.most + 1, least_count)
+        p, mass, whose = patterns.steps(chosen[by_weeks], least_count)
+        low = p <= _LARGEST
+        whose = by_weeks[whose[low]]
+        values.append(p[low] * cost[whose])
+        masses.append(mass[low] * stands_for[whose])
     tail, chance, parts = np.ones(len(chosen)), *_none(law, chosen)
     for count in range(1, _MOST_COUNTS):
         if not len(chosen):
@@ -133,11 +145,11 @@ def _steps(law: CountLaw, expected: Floats, use: Bools, times: Floats, least_cou
         chance = parts.next(chance, count)
         following = tail - (chance * parts.weight).sum(axis=1)
         last = following < _SMALLEST
-        keep = (tail <= _LARGEST) & (count >= least_count)
+        keep = (tail <= _LARGEST) & (count >= least)
         values.append((tail * cost)[keep])
         masses.append((np.where(last, tail, tail - following) * stands_for)[keep])
         left = ~last
-        chosen, stands_for, tail, cost = chosen[left], stands_for[left], tail[left], cost[left]
+        chosen, stands_for, tail, cost, least = chosen[left], stands_for[left], tail[left], cost[left], least[left]
         chance, parts = chance[left], parts.rows(left)
     return np.concatenate(values), np.concatenate(masses)
 

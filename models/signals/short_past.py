@@ -28,10 +28,12 @@ from numpy.typing import NDArray
 
 from data.errors import UsageError
 from models.signals.baseline import Baseline, Level, Record, learn_levels, read_baseline
+from models.signals.dispersion import is_thick
 from models.signals.distribution import count_quantile, mixed_lower_tail, mixed_tail
 from models.signals.newest_movement import newest_movement
 from models.signals.restlessness import Restlessness, usual_movement
 from models.signals.siblings import Cross
+from models.signals.week_patterns import WeekPatterns, week_patterns
 
 Floats = NDArray[np.float64]
 Ints = NDArray[np.int64]
@@ -54,6 +56,9 @@ class ShortPastSettings:
     baseline_weeks: int = 312
     # Fewer than eight weeks do not tell a level from its noise.
     least_baseline_weeks: int = 8
+    # Whether rises of thin series are judged by how cases are spread over a window's weeks rather than by their sum:
+    # see `models.signals.week_patterns`.
+    week_patterns: bool = False
 
     def looked_at(self) -> tuple[int, ...]:
         """All windows, the shortest first; the longest decides how many weeks the baseline keeps away from."""
@@ -69,11 +74,13 @@ class WindowJudgement:
     expected: Floats
     lower: Floats
     upper: Floats
-    rise_p: Floats  # P(as many or more)
+    rise_p: Floats  # P(as many or more); where `patterns` are looked at, P(as much evidence of a lasting rise)
     silence_p: Floats  # P(as few or fewer)
     zero_p: Floats  # P(none at all): no silence can be less probable than this
     # What the counts follow when nothing has changed: an average of negative binomials. None: not kept.
     law: CountLaw | None = None
+    # Where rises are told by how cases are spread over the weeks of the window. None: nowhere.
+    patterns: WeekPatterns | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -155,17 +162,37 @@ class LearnedPast:
         hidden = np.where(usable, 0.0, np.nan)
         silences = silences and k in self.settings.silence_windows
         parts = (law.mean, law.variance, law.weight)
+        rise_p, patterns = nothing, None
+        if k in self.settings.windows:
+            rise_p = mixed_tail(observed, *parts) + hidden
+            patterns = self._patterns(k, law, mean, usable, complete)
+        if patterns is not None:
+            rise_p = patterns.p_values(newest[-k:], rise_p)
         return WindowJudgement(
             weeks=k,
             observed=observed,
             expected=mean,
             lower=lower,
             upper=upper,
-            rise_p=mixed_tail(observed, *parts) + hidden if k in self.settings.windows else nothing,
+            rise_p=rise_p,
             silence_p=mixed_lower_tail(observed, *parts) + hidden if silences else nothing,
             zero_p=mixed_lower_tail(np.zeros_like(observed), *parts) + hidden if silences else nothing,
             law=law,
+            patterns=patterns,
         )
+
+    def _patterns(
+        self, k: int, law: CountLaw, expected: Floats, usable: Bools, complete: Floats | None
+    ) -> WeekPatterns | None:
+        """Where rises over `k` weeks are told by the weeks: thin series, if all reports of all weeks are known."""
+        thin = usable & ~is_thick(self.baseline.rate)
+        if not self.settings.week_patterns or not thin.any():
+            return None
+        if complete is not None and (complete[-k:] < 1.0).any():
+            return None
+        # Thin series share one grid; what sums vary more than single weeks is what the weeks of a window share.
+        phi = self.levels[1].phi[int(np.argmax(thin))]
+        return week_patterns(k, law, phi, thin, np.where(usable, expected, np.inf))
 
 
 def judge_by_short_past(
