@@ -19,6 +19,7 @@ from numpy.typing import NDArray
 from scipy import special
 
 from models.signals.distribution import count_quantile, count_tail
+from models.signals.few_cases import as_lognormal, dispersion_law, outbreak_limits, thinness
 
 Floats = NDArray[np.float64]
 Bools = NDArray[np.bool_]
@@ -44,6 +45,8 @@ _PAIRS_LOSE: Final = 0.01
 # A week with fewer cases is no outbreak, however seldom there is any: else the thinnest series would lose them all.
 _FEW: Final = 2.0
 _MOST_LOST: Final = 0.5
+_LEAST_DISPERSION: Final = 0.05
+_LARGEST_MARGIN: Final = 3.0
 _ROUNDS: Final = (5, 3, 3)  # steps at most before outbreaks are looked for anew
 # Every so many weeks stand for all where an average over them is enough; not a divisor of the year.
 _EVERY: Final = 23
@@ -59,12 +62,14 @@ class Fit:
     dispersion_sd: Floats  # (n_series,) of its logarithm
     left_out: Floats  # (n_series,) weeks taken for outbreaks
     cases: Floats  # (n_series,)
+    # (n_series,) 1 or more: what the mean is multiplied by where tails are asked for; 1 but for few cases
+    margin: Floats
 
     def expect(self, design: Floats) -> tuple[Floats, Floats]:
-        """Mean and squared relative error of weeks with these rows of the design; each (n_weeks, n_series)."""
+        """Mean, margin included, and squared relative error of weeks with these rows; each (n_weeks, n_series)."""
         log_mean = np.clip(design @ self.coefficients.T, -_LARGEST_LOG, _LARGEST_LOG)
         error = np.einsum("wp,spq,wq->ws", design, self.covariance, design, optimize=True)
-        return np.exp(log_mean), error
+        return np.exp(log_mean) * self.margin, error
 
 
 def design_matrix(years: Floats, end: float, waves: int = MOST_WAVES) -> Floats:
@@ -109,9 +114,38 @@ def fit_seasonal(counts: Floats, design: Floats, *, outbreak: float = OUTBREAK) 
     b, mean = _settle(y, use, design, b, penalty * phi[:, None], _STEPS)
     phi, sd = _dispersion(y, mean, use, design.shape[1], moments)
     b[:, 0] -= np.log1p(-moments[0])
+    cases = (y * weight).sum(axis=1)
+    typical = phi.copy()
+    few = np.flatnonzero(thinness(cases) > 0.0)
+    if len(few):
+        whole = mean[few] / (1.0 - moments[0, few])[:, None]
+        found = _of_few_cases((y[few], whole, weight[few], use[few]), phi[few], sd[few], cases[few], outbreak)
+        phi[few], sd[few], typical[few] = found
     information = _information(mean * use, design)
-    covariance = phi[:, None, None] * np.linalg.inv(information + _diagonal(penalty * phi[:, None]))
-    return Fit(b, covariance, phi, sd, (weight - use).sum(axis=1), (y * weight).sum(axis=1))
+    covariance = typical[:, None, None] * np.linalg.inv(information + _diagonal(penalty * typical[:, None]))
+    # Errors of the level make tails right on average only if the mean is raised by their square.
+    margin = 1.0 + thinness(cases) * np.minimum(covariance[:, 0, 0], _LARGEST_MARGIN)
+    return Fit(b, covariance, phi, sd, (weight - use).sum(axis=1), cases, margin)
+
+
+def _of_few_cases(
+    past: tuple[Floats, Floats, Floats, Floats], phi: Floats, sd: Floats, cases: Floats, outbreak: float
+) -> tuple[Floats, Floats, Floats]:
+    """Dispersion, deviation of its logarithm, and its mean, by `few_cases` as far as cases are few; (n_series,) each.
+
+    `past`: counts, means, and which weeks have a count and are used; (n_series, n_weeks).
+    """
+    y, whole, seen, use = past
+    counts = np.floor(y + 1e-9) * seen
+    left_out = (seen > use) & (counts > 0.0)
+    limits = outbreak_limits(whole, phi, outbreak, left_out)
+    law = dispersion_law(counts, whole, seen, beyond=(left_out, limits))
+    middle, deviation = as_lognormal(law)
+    # A series without a case has no squared residual: the law is all there is then.
+    share, residuals = thinness(cases), np.log(np.maximum(phi, _LEAST_DISPERSION)) + sd**2 / 2.0
+    middle = share * middle + (1.0 - share) * residuals
+    deviation = share * deviation + (1.0 - share) * sd
+    return np.exp(middle - deviation**2 / 2.0), deviation, np.exp(middle + deviation**2 / 2.0)
 
 
 def _lost_to_chance(mean: Floats, phi: Floats, level: float) -> Floats:

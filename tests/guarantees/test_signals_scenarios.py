@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 
 from tests.benchmarks import signals_scenarios as bench
+from tests.benchmarks import signals_thin_null as thin
 from tests.support.scenarios import FIRST_JUDGED, WEEKS, replicates, scenarios
 from tests.support.weekly import show
 
@@ -65,3 +66,14 @@ def test_the_series_beside_the_repository_say_the_same():
     assert np.mean([one.detected(threshold) for one in found]) >= FOUND
     rates = [one.false_alarms("past") for one in found]
     assert all(bench.in_band(rate, 4.0 * max(error, 0.0015)) for rate, error in rates)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("level", [0.01, 0.03, 0.1, 0.3])
+def test_far_tails_of_thin_series_come_as_seldom_as_they_say(level):
+    """120 pasts at each dispersion from 1 to 5: P(p <= 1e-4) at most 1.5e-4, within three errors of those pasts."""
+    for dispersion in thin.DISPERSIONS:
+        share, error = thin.shares(level, dispersion, 120, 7)
+        show(f"{level:g} a week, dispersion {dispersion:g}: {share[1e-4] / 1e-4:.2f} ± {error[1e-4] / 1e-4:.2f}")
+        assert share[1e-4] <= 1.5e-4 + 3.0 * error[1e-4]
+        assert share[1e-3] <= 1.5e-3 + 3.0 * error[1e-3]

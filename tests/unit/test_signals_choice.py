@@ -70,6 +70,14 @@ def test_reasons_call_a_step_what_it_is(period, unit, length):
         assert not any(f" {other}" in reason for other in {"week", "month", "day", "step"} - {unit})
 
 
+def test_few_cases_are_said_to_leave_their_grouping_open():
+    """Sixty cases in 300 weeks: said; 1,500: not."""
+    few, many = np.zeros(300), np.full(300, 5.0)
+    few[::5] = 1.0
+    assert "60 cases cannot tell whether they come in groups" in choose(few).reason
+    assert "groups" not in choose(many).reason
+
+
 def test_the_last_rule_fits_everything():
     """No series is left without an answer."""
     assert (RULES[-1].least_weeks, RULES[-1].least_years, RULES[-1].least_mean) == (0, 0, 0.0)

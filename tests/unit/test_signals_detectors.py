@@ -110,6 +110,23 @@ def test_c3_judges_the_week_itself_where_rs_does_not():
     assert np.isnan(after["upper"])
 
 
+def test_bayes_weighed_is_the_average_over_dispersions():
+    """Calm thick weeks keep near the published limit; weeks that vary five times as much raise it; nulls stay null."""
+    rng = np.random.default_rng(3)
+    calm, restless = rng.poisson(20.0, 60).astype(float), rng.negative_binomial(5.0, 0.2, 60).astype(float)
+    counts = table(calm.tolist(), restless.tolist(), np.r_[np.full(50, np.nan), calm[50:]].tolist())
+    plain, weighed = (
+        Bayes(half_window=26, alpha=0.005, dispersion=kind).detect(counts, last=1) for kind in ("poisson", "weighed")
+    )
+    assert weighed["expected"].equals(plain["expected"])
+    assert abs(weighed["upper"][0] - plain["upper"][0]) <= 5.0
+    assert weighed["upper"][1] > plain["upper"][1] + 5.0
+    assert weighed["upper"].isna().tolist() == [False, False, True]
+    assert ((weighed["observed"] > weighed["upper"]) == (weighed["p_value"] <= 0.005)).all()
+    with pytest.raises(UsageError, match="dispersion must be one of"):
+        Bayes(dispersion="known").detect(counts, last=1)
+
+
 def test_bayes_is_the_predictive_negative_binomial():
     """Six weeks with twelve cases: shape 12.5, and the quantile and tail of SciPy's law."""
     row = one(Bayes(), [2, 2, 2, 2, 2, 2, 9])

@@ -236,6 +236,22 @@ def test_an_alarm_is_a_count_above_the_limit_now():
     assert not found["alarm"].all()
 
 
+def test_few_cases_claim_no_far_tail():
+    """Nine cases in six years, one by one: two and two more are no longer one in 100,000, and yet an alarm."""
+    thin = np.zeros((313, 1))
+    thin[np.linspace(5, 300, 9).astype(int)] = 1.0
+    thin[-2:] = 2.0
+    found = Seasonal().detect(pd.DataFrame(thin), last=1).loc[0]
+    assert 1e-5 < found["p_value"] < 5e-3
+    assert found["alarm"]
+    # What is told as expected is not raised by what few cases leave open.
+    assert found["expected"] == pytest.approx(9.5 / 300, rel=0.5)
+    design = design_matrix(np.arange(300) / 52.0, 299 / 52.0)
+    fit = fit_seasonal(np.c_[thin[:300], np.tile([4.0, 5.0, 6.0], 100)], design)
+    assert fit.margin[0] > 1.0 == fit.margin[1]
+    assert fit.dispersion_sd[0] > 3.0 * fit.dispersion_sd[1]
+
+
 def test_dates_set_the_season():
     """With dates the season follows the calendar; with a period given, the rows."""
     counts = table(2)

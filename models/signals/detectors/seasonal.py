@@ -112,7 +112,7 @@ class Seasonal(Detector):
         )
         dispersion = np.maximum(fit.dispersion, 1.0)
         at = row - weeks.start, series
-        judged.expected[at], judged.p_value[at] = mean[1], p_value
+        judged.expected[at], judged.p_value[at] = mean[1] / fit.margin, p_value
         variance = dispersion * mean[1] + mean[1] ** 2 * error[1]
         judged.lower[at] = count_quantile(self.alpha, mean[1], variance)
         judged.upper[at] = count_quantile(1.0 - self.alpha, mean[1], variance)

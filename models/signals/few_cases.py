@@ -1,0 +1,143 @@
+"""What a past of few cases says about its dispersion, and what it leaves open: a law in place of an estimate.
+
+Nine cases in six years, each in a week of its own, are what chance makes of them, or what is left of three or four
+groups that came singly by luck. An estimate of the variance calls the first certain, and far tails rest on it. Here
+every dispersion between 1 and 12 is weighed by how well it explains the weeks. With variance = phi x mean, a negative
+binomial, and means known but for a common factor,
+
+    weight(phi)  ~  integral over the factor of the product over weeks of P(count; factor x mean, phi) ,
+
+the logarithm of the factor taken for uniform, and phi for uniform too (or its logarithm), before any week is seen. A
+week that was taken for an outbreak says only that it lay beyond its limit (a censored observation): how far is the
+outbreak's business, that there was one is the dispersion's.
+
+Uniform in phi favours large ones: a past that cannot tell is judged as if its cases came in groups. For six years of
+thin weeks that is the side to err on; half a year would never get away from it, and takes phi uniform in its logarithm.
+"""
+
+from __future__ import annotations
+
+from typing import Final
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy import special
+
+from models.signals.distribution import count_quantile, count_tail, mixed_tail
+
+Floats = NDArray[np.float64]
+Bools = NDArray[np.bool_]
+
+# Variance over mean; the first stands for a Poisson law.
+PHI: Final[Floats] = np.array([1.001, 1.08, 1.17, 1.28, 1.42, 1.6, 1.85, 2.2, 2.7, 3.4, 4.4, 6.0, 8.5, 12.0])
+_UNIFORM: Final[Floats] = np.gradient(PHI)
+# Points and weights that stand for a normal distribution of the common factor's logarithm (Gauss-Hermite).
+_NODES: Final = np.polynomial.hermite_e.hermegauss(5)
+# Up to so many cases the law is taken; from so many on the squared residuals say the same, and know outbreaks better.
+FEW: Final = 100.0
+MANY: Final = 300.0
+# A week with fewer cases is no outbreak.
+_LEAST_OUTBREAK: Final = 2.0
+_LEAST_CHANCE: Final = 1e-300
+
+
+def thinness(cases: Floats) -> Floats:
+    """1 up to `FEW` cases in the whole past, 0 from `MANY` on, falling evenly with the logarithm; the same shape."""
+    with np.errstate(divide="ignore"):
+        share: Floats = np.clip(np.log(MANY / cases) / np.log(MANY / FEW), 0.0, 1.0)
+    return share
+
+
+def dispersion_law(
+    counts: Floats, mean: Floats, seen: Floats, *, beyond: tuple[Bools, Floats] | None = None, in_log: bool = False
+) -> Floats:
+    """How likely each dispersion of `PHI` is; (n_series, n_phi), rows sum to 1.
+
+    Parameters
+    ----------
+    counts : (n_series, n_weeks) whole numbers; what stands where a week is missing does not matter
+    mean : (n_series, n_weeks) expected cases but for a common factor
+    seen : (n_series, n_weeks) 1 where the week has a count, else 0
+    beyond : weeks taken for outbreaks, and the counts from which on a week is one; (n_series, n_weeks) each, the second
+        read where the first is true. None: no week was.
+    in_log : before any week is seen, uniform in log phi in place of phi
+
+    A series without a case keeps what was thought before.
+    """
+    outside = np.zeros(counts.shape, dtype=bool) if beyond is None else beyond[0] & (counts >= beyond[1])
+    kept = seen * ~outside
+    cases = (counts * kept).sum(axis=1)
+    told = _told(counts, mean, kept, cases)
+    series, week = np.nonzero(outside & (seen > 0.0))
+    if beyond is not None and len(series):
+        at, level = beyond[1][series, week], mean[series, week]
+        for place, phi in enumerate(PHI):
+            log = np.log(np.maximum(count_tail(at, level, level * phi), _LEAST_CHANCE))
+            told[:, place] += np.bincount(series, weights=log, minlength=len(counts))
+    told[(cases <= 0.0) & ~outside.any(axis=1)] = 0.0
+    weights = np.exp(told - told.max(axis=1, keepdims=True)) * (_UNIFORM / PHI if in_log else _UNIFORM)
+    law: Floats = weights / weights.sum(axis=1, keepdims=True)
+    return law
+
+
+def outbreak_limits(mean: Floats, phi: Floats, level: float, where: Bools) -> Floats:
+    """Smallest counts beyond what chance gives at this level, where asked; (n_series, n_weeks), NaN elsewhere."""
+    limits = np.full(mean.shape, np.nan)
+    series, week = np.nonzero(where)
+    one = mean[series, week]
+    limits[series, week] = np.maximum(
+        count_quantile(1.0 - level, one, np.maximum(phi, 1.0)[series] * one) + 1.0, _LEAST_OUTBREAK
+    )
+    return limits
+
+
+def _told(counts: Floats, mean: Floats, kept: Floats, cases: Floats) -> Floats:
+    """Log likelihood of every dispersion, the common factor integrated out; (n_series, n_phi)."""
+    n = len(counts)
+    expected = (mean * kept).sum(axis=1)
+    series, week = np.nonzero((counts > 0.0) & (kept > 0.0))
+    number, level = counts[series, week], mean[series, week]
+    told = np.empty((n, len(PHI)))
+    for place, phi in enumerate(PHI):
+        width = np.sqrt(phi / np.maximum(cases, 1.0))
+        factor = np.exp(_NODES[0] * width[:, None])
+        size = level[:, None] * factor[series] / (phi - 1.0)
+        # Weeks without a case and the normalisation of the others depend on their sum alone.
+        log = -(expected * np.log(phi) / (phi - 1.0))[:, None] * factor + (cases * np.log1p(-1.0 / phi))[:, None]
+        rising = _log_rising(size, number)
+        for node in range(factor.shape[1]):
+            log[:, node] += np.bincount(series, weights=rising[:, node], minlength=n)
+        # The points are those of a normal law; what is integrated has none.
+        told[:, place] = special.logsumexp(log + _NODES[0] ** 2 / 2.0 + np.log(_NODES[1]), axis=1) + np.log(width)
+    return told
+
+
+def _log_rising(size: Floats, number: Floats) -> Floats:
+    """Log of size x (size + 1) x ... x (size + number - 1); (n, n_nodes) with (n,) numbers, each 1 or more."""
+    log: Floats = np.asarray(np.log(size))
+    more = np.flatnonzero(number > 1.0)
+    log[more] = special.gammaln(size[more] + number[more, None]) - special.gammaln(size[more])
+    return log
+
+
+def as_lognormal(law: Floats) -> tuple[Floats, Floats]:
+    """Mean of log phi, and its deviation; (n_series,) each."""
+    middle: Floats = law @ np.log(PHI)
+    return middle, np.sqrt(np.maximum(law @ np.log(PHI) ** 2 - middle**2, 0.0))
+
+
+def mixed_quantile(probability: float, mean: Floats, variance: Floats, weight: Floats) -> Floats:
+    """Smallest count y with P(Y <= y) >= probability for averages of negative binomials; (n_series,).
+
+    `mean`, `variance`, `weight`: (n_series, n_parts). It lies between those of the parts, and is found by halving.
+    """
+    parts = count_quantile(probability, mean, variance)
+    # `low` is too small, `high` is not.
+    low, high = parts.min(axis=1) - 1.0, parts.max(axis=1)
+    while len(wide := np.flatnonzero(high - low > 1.0)):
+        middle = np.floor((low[wide] + high[wide]) / 2.0)
+        enough = mixed_tail(middle + 1.0, mean[wide], variance[wide], weight[wide]) <= 1.0 - probability
+        high[wide] = np.where(enough, middle, high[wide])
+        low[wide] = np.where(enough, low[wide], middle)
+    found: Floats = high
+    return found
