@@ -3,7 +3,8 @@
     python -m tests.benchmarks.risk_cost [--rows 1000000] [--json]
 
 Every step runs in a process of its own, with one thread, on the same made-up matrix (65 columns, some missing, labels
-known 30 days later). Times are CPU seconds of the step alone, without making the matrix; the memory is the process'
+known 30 days later), with an office and a type for each row: intercepts of offices and intervals of like cases are
+part of heed's cost. Times are CPU seconds of the step alone, without making the matrix; the memory is the process'
 highest, the matrix included. The bare LightGBM grows as many trees of the same settings as heed's model chose.
 """
 
@@ -22,6 +23,7 @@ from tempfile import TemporaryDirectory
 from typing import Any, Final
 
 import numpy as np
+import pandas as pd
 from sklearn.metrics import brier_score_loss, roc_auc_score
 
 from models.risk_model import RiskModel
@@ -30,6 +32,8 @@ from models.risk_model.trees import TreeSettings
 from tests.benchmarks.machine import machine
 
 COLUMNS: Final = 65
+OFFICES: Final = 20
+TYPES: Final = 40
 EXPLAINED: Final = 10_000
 # shap's own code is slow: fewer rows, and the time of all is that times the quotient.
 EXPLAINED_BY_SHAP: Final = 500
@@ -49,11 +53,23 @@ class Rows:
         score = x[:, 0] + x[:, 1] * (x[:, 2] > 0) + 0.5 * np.sin(2 * x[:, 3]) + 0.2 * x[:, 40:44].sum(axis=1) - 4.0
         self.y = (rng.random(n) < 1 / (1 + np.exp(-score))).astype(np.float64)
         self.at = np.sort(rng.integers(0, 3 * 365 * 86_400, n))
+        # As text from a table would come: codes of categories.
+        kinds = {
+            name: pd.Categorical.from_codes(rng.integers(0, k, n), [f"{name} {one}" for one in range(k)])
+            for name, k in (("office", OFFICES), ("type", TYPES))
+        }
+        self.frame = pd.DataFrame(self.X, columns=[f"x{place}" for place in range(COLUMNS)], copy=False)
+        for name, values in kinds.items():
+            self.frame[name] = values
 
     @property
     def when(self) -> dict[str, Any]:
         """What goes with the rows into `fit`."""
         return {"at": self.at, "matures_at": self.at + 30 * 86_400}
+
+
+def _model() -> RiskModel:
+    return RiskModel(evidence_by="type", intercept_by="office")
 
 
 def _saved(folder: Path) -> RiskModel:
@@ -64,7 +80,7 @@ def heed_train(rows: Rows, folder: Path) -> Callable[[], Any]:
     """`RiskModel.fit`, with all its choosing and calibrating."""
 
     def step() -> None:
-        for name, content in RiskModel().fit(rows.X, rows.y, **rows.when).to_files().items():
+        for name, content in _model().fit(rows.frame, rows.y, **rows.when).to_files().items():
             (folder / name).write_bytes(content)
 
     return step
@@ -82,7 +98,7 @@ def bare_train(rows: Rows, folder: Path) -> Callable[[], Any]:
 def heed_score(rows: Rows, folder: Path) -> Callable[[], Any]:
     """`RiskModel.predict_proba`."""
     model = _saved(folder)
-    return lambda: model.predict_proba(rows.X)
+    return lambda: model.predict_proba(rows.frame)
 
 
 def bare_score(rows: Rows, folder: Path) -> Callable[[], Any]:
@@ -95,7 +111,7 @@ def bare_score(rows: Rows, folder: Path) -> Callable[[], Any]:
 def heed_reasons(rows: Rows, folder: Path) -> Callable[[], Any]:
     """`RiskModel.explain` of 10,000 rows, its tables included."""
     model = _saved(folder)
-    return lambda: model.explain(rows.X[:EXPLAINED])
+    return lambda: model.explain(rows.frame[:EXPLAINED])
 
 
 def lightgbm_reasons(rows: Rows, folder: Path) -> Callable[[], Any]:
@@ -141,7 +157,7 @@ def _peer(name: str) -> Any:
         from xgboost import XGBClassifier
 
         return XGBClassifier(n_jobs=1, random_state=_SEED)
-    return RiskModel()
+    return _model()
 
 
 PEERS: Final = ("heed", "hist_gradient_boosting", "logistic_regression", "xgboost")
@@ -151,12 +167,13 @@ def compare(rows: Rows, name: str) -> dict[str, float]:
     """Fit one of the peers to the older three quarters, and judge it by the rest."""
     cut = len(rows.y) * 3 // 4
     known = rows.at[:cut] + 30 * 86_400 < rows.at[cut]
-    X, y = rows.X[:cut][known], rows.y[:cut][known]
+    table = rows.frame if name == "heed" else rows.X
+    X, y = table[:cut][known], rows.y[:cut][known]
     when = {key: values[:cut][known] for key, values in rows.when.items()} if name == "heed" else {}
     begun = time.process_time()
     model = _peer(name).fit(X, y, **when)
     fitted = time.process_time()
-    risk = model.predict_proba(rows.X[cut:])[:, 1]
+    risk = model.predict_proba(table[cut:])[:, 1]
     told = time.process_time()
     return {
         "auc": float(roc_auc_score(rows.y[cut:], risk)),
