@@ -34,8 +34,8 @@ ceiling for anybody who has to learn a series from its past. Where dispersions d
 of 100 of what the oracle finds by sums: a past of a dozen cases does not tell how many come together. That is why heed
 looks at how cases are spread over the weeks.
 
-**Cost.** `--pasts 40 --city ...` is 1,000 weeks of one city of 100,000 series; what was found
-so far is printed after every past, with the CPU time.
+**Cost.** A week of 100,000 series takes 1.2 CPU seconds, oracles included, and a past 6. `--pasts 40 --city ...` is
+1,000 weeks of one city; what was found so far is printed after every past, with the CPU time.
 """
 
 from __future__ import annotations
