@@ -7,7 +7,7 @@ asked about it sums to 0. Other codes are handed out as values turn up, so they 
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Final
 
@@ -53,13 +53,21 @@ class KeyCodes:
     # Value -> code, for one case at a time; made when first needed and forgotten when values are learnt.
     _lookup: dict[str, dict[str, int]] = field(default_factory=dict, repr=False)
 
-    def learn(self, keys: pd.DataFrame, key_set: KeySet) -> Int64s:
-        """Codes of a key set, shape (len(keys),), int64; what is new gets a new code. A null part gives `UNSEEN`."""
+    def learn(self, keys: pd.DataFrame, key_set: KeySet, columns: dict[str, Int64s] | None = None) -> Int64s:
+        """Codes of a key set, shape (len(keys),), int64; what is new gets a new code. A null part gives `UNSEEN`.
+
+        `columns` keeps the codes of columns between calls with the same `keys`: a value keeps its code for good.
+        """
+        columns = {} if columns is None else columns
         for name in key_set:
-            self._learn_values(name, keys[name])
-        if len(key_set) < 2:
+            if name not in columns:
+                self._learn_values(name, keys[name])
+                columns[name] = self._column(name, keys[name])
+        if not key_set:
             return self.encode(keys, key_set)
-        packed = self._packed(keys, key_set)
+        if len(key_set) == 1:
+            return columns[key_set[0]]
+        packed = self._packed([columns[name] for name in key_set], key_set)
         rows, distinct = pd.factorize(packed)
         pairs = self._pairs.setdefault(key_set, _Pairs())
         whole = _whole(distinct, key_set)
@@ -74,7 +82,9 @@ class KeyCodes:
         if len(key_set) == 1:
             return self._column(key_set[0], keys[key_set[0]])
         # A combination with a part that has no value was never learnt.
-        return self._pairs.get(key_set, _Pairs()).find(self._packed(keys, key_set))
+        return self._pairs.get(key_set, _Pairs()).find(
+            self._packed([self._column(name, keys[name]) for name in key_set], key_set)
+        )
 
     def encode_one(self, keys: Mapping[str, str | None], key_set: KeySet, columns: dict[str, int]) -> int:
         """The code of one key. `columns` keeps the codes of columns between calls about the same case."""
@@ -153,11 +163,10 @@ class KeyCodes:
         codes = np.append(values.get_indexer(pd.Index(distinct).astype("str")) + 1, UNSEEN).astype(np.int64)
         return np.asarray(codes[positions])
 
-    def _packed(self, keys: pd.DataFrame, key_set: KeySet) -> Int64s:
-        packed = np.zeros(len(keys), dtype=np.int64)
+    def _packed(self, codes: Sequence[Int64s], key_set: KeySet) -> Int64s:
+        packed = np.zeros(len(codes[0]), dtype=np.int64)
         bits = _bits(key_set)
-        for name in key_set:
-            code = self._column(name, keys[name])
+        for name, code in zip(key_set, codes, strict=True):
             if len(self._values.get(name, ())) >= 1 << bits:
                 raise ValueError(f"The key {'×'.join(key_set)} has too many values of {name}: {1 << bits:,} or more.")
             packed <<= bits

@@ -26,6 +26,8 @@ class Segment:
     codes: KeyCodes = field(default_factory=KeyCodes)
     under: dict[tuple[str, KeySet], SortedFacts] = field(default_factory=dict)
     home: Path | None = None
+    # Codes of columns by table, while tables are put in order as they are asked for.
+    _columns: dict[str, dict[str, Int64s]] = field(default_factory=dict, repr=False)
 
     def sorted_facts(self, table: str, key_set: KeySet) -> SortedFacts:
         """A table under a key set, put in order when first asked for.
@@ -42,7 +44,7 @@ class Segment:
                     "features that are asked for."
                 )
             self._learn(key_set)
-            self.under[table, key_set] = self._ordered(self.facts.get(table), key_set)
+            self.under[table, key_set] = self._ordered(self.facts.get(table), key_set, self._columns_of(table))
         return self.under[table, key_set]
 
     def prepare(self, asked: Iterable[tuple[str, KeySet]]) -> None:
@@ -55,9 +57,11 @@ class Segment:
         pairs = set(asked) - set(self.under)
         for table in sorted({table for table, _keys in pairs}):
             facts = _in_time(self.facts.get(table))
+            columns: dict[str, Int64s] = {}
             for key_set in sorted(keys for name, keys in pairs if name == table):
-                self.under[table, key_set] = self._ordered(facts, key_set)
+                self.under[table, key_set] = self._ordered(facts, key_set, columns)
         self.facts = None
+        self._columns = {}
 
     def require_closed(self) -> None:
         """Refuse a segment that puts tables in order as they are asked for: what is missing from it would be lost.
@@ -75,13 +79,16 @@ class Segment:
         up the codes of what he asks about does so once, and would miss those given later.
         """
         if self.facts is not None and all(known != key_set for _table, known in self.under):
-            for facts in self.facts.values():
-                self.codes.learn(facts.keys, key_set)
+            for table, facts in self.facts.items():
+                self.codes.learn(facts.keys, key_set, self._columns_of(table))
 
-    def _ordered(self, facts: Facts | None, key_set: KeySet) -> SortedFacts:
+    def _columns_of(self, table: str) -> dict[str, Int64s]:
+        return self._columns.setdefault(table, {})
+
+    def _ordered(self, facts: Facts | None, key_set: KeySet, columns: dict[str, Int64s]) -> SortedFacts:
         if facts is None:
             return SortedFacts(np.empty(0, dtype=np.int64), {})
-        return SortedFacts.build(self.codes.learn(facts.keys, key_set), facts.at, facts.measures)
+        return SortedFacts.build(self.codes.learn(facts.keys, key_set, columns), facts.at, facts.measures)
 
 
 def _in_time(facts: Facts | None) -> Facts | None:
