@@ -236,6 +236,21 @@ def test_the_score_of_a_row_depends_on_no_other_and_not_on_the_level() -> None:
     assert len(score.later) == len(score.rows)
 
 
+def test_a_forest_tells_later_rows_by_what_was_known_before_their_cut() -> None:
+    """Turning the outcomes of rows at or after the first inner cut changes no bit of what it says of the next ones."""
+    train, test = _rows(1, 500), _rows(2, 40)
+    *_others, forest = life_scores(train, test, 1)
+    assert auc(forest.told, test.y) > 0.7
+    began = train.at[forest.rows]
+    first = forest.rows[began < np.quantile(began, 0.25)]
+    turned = np.where(train.at >= train.at[first].min(), 1 - train.y, train.y)
+    again = life_scores(replace(train, y=turned), test, 1)[-1]
+    before, after = (dict(zip(one.rows, one.later, strict=True)) for one in (forest, again))
+    assert all(before[row] == after[row] for row in first)
+    assert not np.array_equal(forest.later, again.later)
+    assert np.isfinite(forest.later).all()
+
+
 def test_a_rolling_risk_knows_nothing_that_became_known_later() -> None:
     """Turning the outcomes that were known at or after a landmark changes no bit of what was told there."""
     train, test = _rows(1, 150), _rows(2, 40)
