@@ -178,10 +178,11 @@ def heed_score(train: Rows, test: Rows, seed: int, life: Sequence[Scores] | None
     Compared inside training parts as well, with bare learners on three to six tasks, one or two cuts each, and not
     kept: weights of the parts chosen by each log's own later rows (AUC .752 against .769 as they are); rows that count
     half after a quarter or an eighth of the history (AUC lower by .001 to .024), or all alike (log loss lower by .001,
-    most of it on one log); the month given back to the case alone; ages of first steps and counts of pairs of steps;
-    what waits, comes and goes by every category; a record of the last forty outcomes beside a year's; and trees fitted
-    anew four times with what had settled by then (better for payments, worse for tickets; elsewhere outcomes take about
-    as long as the part lasts, and nothing had settled).
+    most of it on one log); more given to the case alone (five tasks, eight cuts, AUC .712 without: the office's working
+    time since the opening .712, how old the case is for its step .709, the record .706, the month .694); ages of first
+    steps and counts of pairs of steps; what waits, comes and goes by every category; a record of the last forty
+    outcomes beside a year's; and trees fitted anew four times with what had settled by then (better for payments, worse
+    for tickets; elsewhere outcomes take about as long as the part lasts, and nothing had settled).
 
     The protocol teaches the labels of all training cases, whenever they became known; so a model is not told when
     they did, and its inner folds are taught in the same way as it is (told, they learn from quick cases and
