@@ -56,9 +56,10 @@ class ShortPastSettings:
     baseline_weeks: int = 312
     # Fewer than eight weeks do not tell a level from its noise.
     least_baseline_weeks: int = 8
-    # Whether rises of thin series are judged by how cases are spread over a window's weeks rather than by their sum:
-    # see `models.signals.week_patterns`.
-    week_patterns: bool = False
+    # From so many weeks of past on, rises of thin series are judged by how cases are spread over a window's weeks, not
+    # by their sum alone (`models.signals.week_patterns`). A shorter past tells too little of how weeks vary: in half a
+    # year of strongly over-dispersed cities one signal in seven was false where one in ten may be. None: never.
+    week_patterns_from: int | None = 104
 
     def looked_at(self) -> tuple[int, ...]:
         """All windows, the shortest first; the longest decides how many weeks the baseline keeps away from."""
@@ -185,8 +186,10 @@ class LearnedPast:
         self, k: int, law: CountLaw, expected: Floats, usable: Bools, complete: Floats | None
     ) -> WeekPatterns | None:
         """Where rises over `k` weeks are told by the weeks: thin series, if all reports of all weeks are known."""
-        thin = usable & ~is_thick(self.baseline.rate)
-        if not self.settings.week_patterns or not thin.any():
+        if self.settings.week_patterns_from is None:
+            return None
+        thin = usable & ~is_thick(self.baseline.rate) & (self.baseline.weeks >= self.settings.week_patterns_from)
+        if not thin.any():
             return None
         if complete is not None and (complete[-k:] < 1.0).any():
             return None

@@ -8,8 +8,8 @@ and cell, and a variance of 1.5 times the mean (in one city 1 to 2.5 times, draw
 area by another that is half shared with the next areas on a ring.
 
 **Path.** What is judged is what `heed signals` uses: `learn_short_past` and `judge`, with rises of thin series told by
-how their cases are spread over the weeks (`week_patterns`); with `--sums` by their sums, as by default. Left out
-are silences (their three-week window, which says nothing of rises) and the limits that charts show.
+how their cases are spread over the weeks (`week_patterns`); with `--sums` by their sums. Left out are silences (their
+three-week window, which says nothing of rises) and the limits that charts show.
 
 **One week as one experiment.** One past serves several newest weeks, each with four weeks drawn anew and rises planted
 anew: the promise is about the list of one week, and lists that share a past are averaged first; the interval is that of
@@ -66,8 +66,8 @@ Ints = NDArray[np.int64]
 
 WINDOWS = (1, 2, 4)
 # Windows for rises alone; the longest, and so the past that is used, is the same as by default.
-RISES = ShortPastSettings(windows=WINDOWS, silence_windows=(1,), week_patterns=True)
-SUMS = replace(RISES, week_patterns=False)
+RISES = ShortPastSettings(windows=WINDOWS, silence_windows=(1,))
+SUMS = replace(RISES, week_patterns_from=None)
 
 
 def plant(

@@ -115,8 +115,8 @@ def test_a_thick_series_is_judged_by_its_sums_and_late_weeks_are_too():
     newest[:, 7], newest[:, 5] = 1, 5
     told = {}
     for name, settings in (
-        ("sums", ShortPastSettings(week_patterns=False)),
-        ("weeks", ShortPastSettings(week_patterns=True)),
+        ("sums", ShortPastSettings(week_patterns_from=None)),
+        ("weeks", ShortPastSettings()),
     ):
         learned = learn_short_past(np.concatenate([past, newest]), cross, settings)
         told[name] = {one.weeks: one for one in learned.judge(newest).windows}
@@ -128,3 +128,24 @@ def test_a_thick_series_is_judged_by_its_sums_and_late_weeks_are_too():
     assert told["weeks"][4].rise_p[7] < told["sums"][4].rise_p[7] / 2.0
     np.testing.assert_array_equal(told["weeks, late"][4].rise_p, told["sums, late"][4].rise_p)
     np.testing.assert_array_equal(told["weeks"][1].rise_p, told["sums"][1].rise_p)
+
+
+def test_a_past_of_less_than_two_years_is_judged_by_its_sums():
+    """One that lacks a week is; one that has it is not."""
+    rng = np.random.default_rng(4)
+    cross = Cross(np.repeat(np.arange(20), 5), np.tile(np.arange(5), 20))
+    past = np.array([thin_draw(rng, np.full(100, 0.1), np.full(100, 1.5)) for _ in range(120)])
+    newest = np.zeros((4, 100), dtype=np.int64)
+    newest[:, 7] = 1
+    same = {}
+    for weeks in (103, 104):
+        # The first week has a case of everything: the record of all begins with it.
+        matrix = np.concatenate([np.ones((1, 100), dtype=np.int64), past[1 - weeks :], newest])
+        by_weeks, by_sums = (
+            learn_short_past(matrix, cross, one).judge(newest).windows
+            for one in (ShortPastSettings(), ShortPastSettings(week_patterns_from=None))
+        )
+        same[weeks] = all(
+            np.array_equal(a.rise_p, b.rise_p, equal_nan=True) for a, b in zip(by_weeks, by_sums, strict=True)
+        )
+    assert same == {103: True, 104: False}
