@@ -208,7 +208,7 @@ class _Planner:
         alpha = _level_of(self.detector)
         most = max(self.horizons)
         records = self.settings.records or max(_JUDGED // most, _LEAST_RECORDS)
-        slow = self.detector.method in _SLOW
+        slow = _slow(self.detector)
         if self.settings.records is None and slow:
             records = int(records * _SLOW_SHARE)
         fewer = max(int(records * (_SLOW_COMPARED_SHARE if slow else _COMPARED_SHARE)), 20)
@@ -259,7 +259,7 @@ class _Planner:
         """Rises tried, the same for every run of this plan."""
         fine = _fine(self.process)
         rises = np.concatenate([[1.0], fine, [LARGEST_RISE]]) if len(fine) else _RISES
-        return rises[::2] if self.detector.method in _SLOW else rises
+        return rises[::2] if _slow(self.detector) else rises
 
     def _spread(self, alpha: float, records: int, base: Found, main: Found) -> Floats | None:
         """Standard deviation of the logit of the power: what the counts leave open of level and dispersion, and chance.
@@ -307,6 +307,10 @@ class _Planner:
             reached = {n: _reach(smooth[of], self.settings.power) if of in smooth else np.nan for n, of in ends.items()}
             smallest.append(pd.DataFrame({"alpha": [alpha], "weeks": [weeks], **{n: [v] for n, v in reached.items()}}))
         return pd.concat(curves, ignore_index=True), pd.concat(smallest, ignore_index=True)
+
+
+def _slow(detector: Detector) -> bool:
+    return detector.method in _SLOW or getattr(detector, "dispersion", None) == "weighed"
 
 
 def _fine(process: CountProcess) -> Floats:

@@ -12,6 +12,7 @@ from models.signals.few_cases import (
     PHI,
     as_lognormal,
     dispersion_law,
+    dispersion_law_of_level,
     mixed_quantile,
     outbreak_limits,
     thinness,
@@ -50,11 +51,26 @@ def test_the_law_is_that_of_an_integral_over_the_level(sizes):
 
 
 def test_a_past_without_a_case_keeps_what_was_thought_before():
-    """Uniform in phi, or in its logarithm."""
+    """Uniform in phi; of few weeks a fifth calm, the rest uniform in its logarithm."""
     none = np.zeros((2, WEEKS))
     assert law(none)[1] == pytest.approx(np.gradient(PHI) / np.gradient(PHI).sum())
     even = np.gradient(PHI) / PHI
-    assert law(none, in_log=True)[0] == pytest.approx(even / even.sum())
+    spike = np.eye(len(PHI))[0]
+    assert law(none, few_weeks=True)[0] == pytest.approx(0.2 * spike + 0.8 * even / even.sum())
+
+
+@pytest.mark.parametrize("level", [0.1, 3.0, 30.0])
+def test_weeks_that_expect_the_same_are_told_by_how_many_had_how_many(level):
+    """The same law as week by week, with weeks missing, and for series without a case or without a week."""
+    rng = np.random.default_rng(8)
+    counts = rng.negative_binomial(level, 0.5, (40, 26)).astype(float)
+    seen = rng.random(counts.shape) > 0.2
+    counts[0], seen[1] = 0.0, False
+    mean = np.maximum((counts * seen).sum(axis=1), 0.5) / np.maximum(seen.sum(axis=1), 1)
+    for few_weeks in (False, True):
+        found = dispersion_law_of_level(counts, seen, few_weeks=few_weeks)
+        by_weeks = dispersion_law(counts, np.tile(mean[:, None], 26), seen.astype(float), few_weeks=few_weeks)
+        np.testing.assert_allclose(found, by_weeks, atol=1e-8)
 
 
 def test_cases_that_come_together_speak_for_a_large_dispersion():

@@ -19,6 +19,7 @@ from dataclasses import dataclass
 from typing import Any, ClassVar
 
 import numpy as np
+from numpy.typing import NDArray
 
 from models.signals.detectors.base import (
     Detector,
@@ -32,7 +33,7 @@ from models.signals.detectors.base import (
 )
 from models.signals.detectors.windows import check_windows, mean_and_sd, offsets_of_years, past, reasons
 from models.signals.distribution import mixed_tail
-from models.signals.few_cases import PHI, dispersion_law, mixed_quantile
+from models.signals.few_cases import PHI, dispersion_law_of_level, mixed_quantile
 from models.signals.tails import smallest_count, upper_tail
 
 
@@ -80,8 +81,10 @@ class Bayes(Detector):
         mean, _, n = mean_and_sd(compared, skip_missing=True, least=1 if self.compatible else None)
         expected = (mean * n + 0.5) / n
         observed = weeks.judged
-        tell = self._poisson if self.dispersion == "poisson" else self._weighed
-        lower, upper, tail = tell(observed, compared, expected, n)
+        if self.dispersion == "poisson":
+            lower, upper, tail = self._poisson(observed, expected, n)
+        else:
+            lower, upper, tail = self._weighed(observed, compared, expected)
         return Judged(
             observed=observed,
             expected=expected,
@@ -93,27 +96,34 @@ class Bayes(Detector):
             why=reasons(weeks, offsets, n, upper),
         )
 
-    def _poisson(self, observed: Floats, _: Floats, expected: Floats, n: Floats) -> tuple[Floats, Floats, Floats]:
+    def _poisson(self, observed: Floats, expected: Floats, n: Floats) -> tuple[Floats, Floats, Floats]:
         """Both limits, and the probability of as many cases or more; each (n_judged, n_series)."""
         variance = expected * (1.0 + 1.0 / n)
         lower, upper = (smallest_count(level, expected, variance) for level in (self.alpha, 1.0 - self.alpha))
         return lower, upper, upper_tail(observed, expected, variance)
 
-    def _weighed(
-        self, observed: Floats, compared: Floats, expected: Floats, n: Floats
-    ) -> tuple[Floats, Floats, Floats]:
+    def _weighed(self, observed: Floats, compared: Floats, expected: Floats) -> tuple[Floats, Floats, Floats]:
         """The same, averaged over what the dispersion may be."""
         told = np.flatnonzero(~np.isnan(expected.ravel()))
-        counts = compared.reshape(len(compared), -1)[:, told].T
-        seen = ~np.isnan(counts)
-        counts = np.floor(np.where(seen, counts, 0.0))
-        level = np.broadcast_to(expected.ravel()[told, None], counts.shape)
-        weight = dispersion_law(counts, level, seen.astype(float), in_log=True)
-        points = n.ravel()[told, None]
-        mean = (counts.sum(axis=1, keepdims=True) + PHI / 2.0) / points
+        # Where a hundred records are planned with, most pasts hold the same counts in another order.
+        pasts, which = _distinct(compared.reshape(len(compared), -1)[:, told].T)
+        seen = pasts >= 0
+        weight = dispersion_law_of_level(np.where(seen, pasts, 0.0), seen, few_weeks=True)
+        points = seen.sum(axis=1, keepdims=True)
+        mean = (np.where(seen, pasts, 0.0).sum(axis=1, keepdims=True) + PHI / 2.0) / points
         variance = PHI * mean * (1.0 + 1.0 / points)
+        limits = [mixed_quantile(level, mean, variance, weight)[which] for level in (self.alpha, 1.0 - self.alpha)]
+        asked, same = np.unique(np.stack([which, observed.ravel()[told]]), axis=1, return_inverse=True)
+        past_of = asked[0].astype(np.int64)
+        tails = mixed_tail(asked[1], mean[past_of], variance[past_of], weight[past_of])[same.ravel()]
         lower, upper, tail = (np.full(expected.size, np.nan) for _ in range(3))
-        for limit, probability_ in ((lower, self.alpha), (upper, 1.0 - self.alpha)):
-            limit[told] = mixed_quantile(probability_, mean, variance, weight)
-        tail[told] = mixed_tail(observed.ravel()[told], mean, variance, weight)
+        for whole, values in zip((lower, upper, tail), (*limits, tails), strict=True):
+            whole[told] = values
         return lower.reshape(expected.shape), upper.reshape(expected.shape), tail.reshape(expected.shape)
+
+
+def _distinct(counts: Floats) -> tuple[Floats, NDArray[np.int64]]:
+    """Rows that hold the same whole counts in any order, once each, -1 for a missing one; and which row is which."""
+    rows = np.sort(np.where(np.isnan(counts), -1.0, np.floor(counts)), axis=1)
+    distinct, which = np.unique(rows, axis=0, return_inverse=True)
+    return distinct, which.ravel()
