@@ -13,8 +13,9 @@ chosen by temporal validation inside the training parts. That labels' timing be 
 what is not known yet must tell something was seen in test figures (closed problems, receipts); its speeds and their
 weights were compared inside on six tasks, after some ten variants had been seen on two to eight test parts. That the
 newest score of a case tells its older ones was chosen inside on six tasks, among nine variants, and seen once on four
-test parts. Two ways to fit the remaining time anew were seen on test parts. The forest among the risk's models and the
-second model of the remaining time were chosen inside (see `event_log_models`), before their test figures were seen.
+test parts. Two ways to fit the remaining time anew were seen on test parts. The forest among the risk's models and
+that the remaining time has a second model were chosen inside (see `event_log_models`), before their test figures were
+seen; the second model's weight was lowered for an inside figure after those of three logs had been.
 A training part of more than `--most-rows` rows teaches every model, the plain one too, by cases drawn at random.
 Columns that name who handled a case are never used, by the plain baseline either; the plain figures as first measured
 partly rest on them. ECE: 15 bins of equal width / of equal count; `by chance` is what exactly true risks would show.
