@@ -42,6 +42,8 @@ _NODES: Final = np.polynomial.hermite_e.hermegauss(5)
 # Up to so many cases the law is taken; from so many on the squared residuals say the same, and know outbreaks better.
 FEW: Final = 100.0
 MANY: Final = 300.0
+# Counts up to which their product is taken factor by factor; beyond, the gamma function is quicker.
+_TOLD_ONE_BY_ONE: Final = 60.0
 # A week with fewer cases is no outbreak.
 _LEAST_OUTBREAK: Final = 2.0
 _LEAST_CHANCE: Final = 1e-300
@@ -90,12 +92,15 @@ def dispersion_law_of_level(counts: Floats, seen: Bools, *, few_weeks: bool = Fa
     Which week had how many cases does not matter then, only how many weeks had more than none, one, two, ...
     """
     cases, weeks = (counts * seen).sum(axis=1), np.maximum(seen.sum(axis=1), 1.0)
+    level = np.maximum(cases, 0.5) / weeks
     held = np.where(seen, counts, 0.0)
+    if held.max(initial=0.0) > _TOLD_ONE_BY_ONE:
+        return dispersion_law(held, np.tile(level[:, None], held.shape[1]), seen.astype(float), few_weeks=few_weeks)
     more = np.stack([(held > number).sum(axis=1) for number in range(int(held.max(initial=0.0)))] or [0.0 * cases], 1)
     told = np.empty((len(counts), len(PHI)))
     for place, phi in enumerate(PHI):
         width, factor = _factors(phi, cases)
-        size = (np.maximum(cases, 0.5) / weeks)[:, None] * factor / (phi - 1.0)
+        size = level[:, None] * factor / (phi - 1.0)
         log = _of_sums(phi, np.maximum(cases, 0.5), cases, factor)
         for number in np.flatnonzero(more.any(axis=0)):
             log += more[:, number, None] * np.log(size + number)

@@ -59,7 +59,7 @@ def test_a_past_without_a_case_keeps_what_was_thought_before():
     assert law(none, few_weeks=True)[0] == pytest.approx(0.2 * spike + 0.8 * even / even.sum())
 
 
-@pytest.mark.parametrize("level", [0.1, 3.0, 30.0])
+@pytest.mark.parametrize("level", [0.1, 3.0, 20.0, 5000.0])
 def test_weeks_that_expect_the_same_are_told_by_how_many_had_how_many(level):
     """The same law as week by week, with weeks missing, and for series without a case or without a week."""
     rng = np.random.default_rng(8)
