@@ -46,8 +46,10 @@ _REASONS: Final[dict[str, dict[Language, str]]] = {
     },
     "thin_counts": {
         "en": "Compared with its own level over {weeks} earlier weeks, and with how the same type of problem moved "
-        "elsewhere: there are too few reports, or too few years, for a seasonal regression.",
-        "zh": "与自身此前{weeks}周的水平以及同类问题在其他区域的变化相比：报告太少或年份太少，无法做季节回归。",
+        "elsewhere: there are too few reports, or too few years, for a seasonal regression. Where reports are few, one "
+        "in each of several weeks counts for more than as many in a single week.",
+        "zh": "与自身此前{weeks}周的水平以及同类问题在其他区域的变化相比：报告太少或年份太少，无法做季节回归。"
+        "报告很少时，分散在几周的报告比集中在一周的同样多的报告更能说明问题。",
     },
     "partly_recorded": {
         "en": "Compared with its own level over {weeks} earlier weeks, and with how the same type of problem moved "
