@@ -197,8 +197,8 @@ def _tell(judged: pd.DataFrame, choices: list[dict[str, Any]], last: int) -> Non
     alarms = judged[judged["alarm"].fillna(False)]
     unsaid = judged[judged["alarm"].isna()]
     out.print(
-        f"{len(alarms):,} alarms among {judged['series'].nunique():,} series and the newest {last} "
-        f"{'week' if last == 1 else 'weeks'} of each."
+        f"{len(alarms):,} {'alarm' if len(alarms) == 1 else 'alarms'} among {judged['series'].nunique():,} series and "
+        f"the newest {'week' if last == 1 else f'{last} weeks'} of each."
     )
     if not alarms.empty:
         table = Table(box=None, pad_edge=False)

@@ -85,7 +85,7 @@ def test_auto_chooses_for_each_series_and_says_why(heed, counts):
     assert chosen["c"] == ("too_short", None)
     assert told["alarms"] == 1
     _, text, _ = heed(path)
-    assert "1 alarms among 3 series" in text
+    assert "1 alarm among 3 series and the newest week of each" in text
     assert "2024-09-30" in text
     assert "years_of_past" in text
     assert "there are too few weeks before it" in text
