@@ -110,7 +110,8 @@ def test_power_predicted_from_counts_alone_is_right_on_average_and_knows_how_sur
 
     Settings whose outcome is certain (power below .02 or above .98) say nothing and are left out. Over eight records a
     setting the mean gap is within .03 plus three standard errors in 95 % of settings; over all settings its mean is
-    below .015; the intervals, of 80 %, hold the realised power in 70 to 92 %.
+    below .015; the intervals, of 80 %, hold the realised power in 70 to 95 %: they hold the error of 100 records too,
+    and the realised power may lie as far outside as its own error.
     """
     told = []
     for seed in range(100, 160):
@@ -142,13 +143,16 @@ def test_power_predicted_from_counts_alone_is_right_on_average_and_knows_how_sur
     )
     assert np.mean(np.abs(gaps) <= 0.03 + 3 * errors) >= 0.95
     assert abs(gaps.mean()) < 0.015
-    assert 0.70 <= held.mean() <= 0.92
+    assert 0.70 <= held.mean() <= 0.95
 
 
 @pytest.mark.slow
 @pytest.mark.parametrize("season", [0.0, 0.5])
 def test_false_alarms_told_are_those_raised(season):
-    """With and without a season: within a fifth of the share among 8,000 weeks of new series, plus three errors."""
+    """With and without a season: within a fifth of the share among four weeks of 6,000 new series, plus three errors.
+
+    The error is that of the means of series, whose weeks share a past.
+    """
     weeks = np.arange(214)
     mean = 8.0 * np.exp(season * np.cos(2 * np.pi * weeks / 52))
     process = CountProcess(mean[:210], mean[210:], np.ones(210, dtype=bool), 2.0)
@@ -156,8 +160,10 @@ def test_false_alarms_told_are_those_raised(season):
     detector = chosen(one.record(np.random.default_rng(1)), one.alpha)
     answer = plan_process(process, one.index, detector, one.asked(interval=False, records=1500))
     rng = np.random.default_rng(3)
-    drawn = np.vstack([process.draw(2000, rng), draw_counts(np.tile(mean[210:, None], (1, 2000)), 2.0, rng)])
-    alarms = detector.detect(pd.DataFrame(drawn, index=one.index), last=4)["alarm"].fillna(False).mean()
+    drawn = np.vstack([process.draw(6000, rng), draw_counts(np.tile(mean[210:, None], (1, 6000)), 2.0, rng)])
+    judged = detector.detect(pd.DataFrame(drawn, index=one.index), last=4)
+    by_series = judged["alarm"].fillna(False).to_numpy(dtype=float).reshape(6000, 4).mean(axis=1)
+    alarms, error = by_series.mean(), by_series.std(ddof=1) / np.sqrt(6000)
     told = float(answer.alarms["weekly"].iloc[0])
-    show(f"\nfalse alarms a week, season {season}: told {told:.4f}, raised {alarms:.4f}")
-    assert abs(told - alarms) <= 0.2 * alarms + 3 * np.sqrt(alarms / 8000)
+    show(f"\nfalse alarms a week, season {season}: told {told:.4f}, raised {alarms:.4f} +- {error:.4f}")
+    assert abs(told - alarms) <= 0.2 * alarms + 3 * error
