@@ -13,12 +13,12 @@ from dataclasses import dataclass
 from datetime import date, timedelta
 from importlib.metadata import version
 from typing import Annotated, Any, Final, Literal
-from zoneinfo import available_timezones
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, StringConstraints, field_validator, model_validator
 
 from data.clock import Hours, WorkingCalendar, hours
 from data.errors import UsageError
+from data.time_zones import time_zones
 
 WEEKDAYS: Final = ("monday", "tuesday", "wednesday", "thursday", "friday", "saturday", "sunday")
 
@@ -115,7 +115,7 @@ class CalendarSettings(_Part):
     @field_validator("time_zone")
     @classmethod
     def _is_a_zone(cls, zone: str) -> str:
-        if zone not in available_timezones():
+        if zone not in time_zones():
             raise ValueError("expected an IANA time zone such as 'Asia/Shanghai' or 'America/New_York'")
         return zone
 

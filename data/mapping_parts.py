@@ -6,13 +6,14 @@ from functools import cached_property
 from itertools import pairwise
 from pathlib import Path
 from typing import Annotated, Any, Final, Literal
-from zoneinfo import ZoneInfo, available_timezones
+from zoneinfo import ZoneInfo
 
 from pydantic import BaseModel, ConfigDict, Field, StringConstraints, field_validator, model_validator
 
 from data.findings import SET_ASIDE_CODES
 from data.schema import CASE_FIELDS, EVENT_FIELDS, INSPECTION_FIELDS, KnownAt, Severity
 from data.schema import Field as CaseField
+from data.time_zones import time_zones
 
 # What the features at an opening may use, if the source shows it as it stood then.
 KEYS: Final = ("category", "category_group", "area", "channel", "office")
@@ -50,7 +51,7 @@ class Source(Part):
     @field_validator("time_zone")
     @classmethod
     def _is_a_zone(cls, zone: str | None) -> str | None:
-        if zone is not None and zone not in available_timezones():
+        if zone is not None and zone not in time_zones():
             raise ValueError("expected an IANA time zone such as 'Asia/Shanghai' or 'America/New_York'")
         return zone
 

@@ -14,15 +14,15 @@ from __future__ import annotations
 
 from collections.abc import Collection
 from datetime import UTC, date, datetime, time, timedelta
-from functools import cache
 from typing import Final, Literal
-from zoneinfo import ZoneInfo, available_timezones
+from zoneinfo import ZoneInfo
 
 import numpy as np
 import pandas as pd
 
 from data.errors import UsageError
 from data.event_log import NEVER, known_before
+from data.time_zones import time_zones
 from features.case_state import NAMED, STATE_COLUMNS, CaseStates, state_before
 from features.event_index import Queries
 from features.facts import KEY_COLUMNS, Int64s, promise_keys
@@ -219,14 +219,8 @@ def _moment(day: date, hour: int, zone: ZoneInfo) -> int | None:
     return high if day in around else None
 
 
-@cache
-def _time_zones() -> frozenset[str]:
-    # Once: it reads a folder of hundreds of files.
-    return frozenset(available_timezones())
-
-
 def _check(time_zone: str, kinds: Collection[LandmarkKind], morning: int) -> None:
-    if time_zone not in _time_zones():
+    if time_zone not in time_zones():
         raise UsageError(f"Expected an IANA time zone such as 'Asia/Shanghai', got {time_zone!r}.")
     if not 0 <= morning <= 23:
         raise UsageError(f"Expected the hour of the morning as 0 to 23, got {morning}.")
