@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import sys
 from collections.abc import Iterator
 from functools import partial
 from importlib import import_module
@@ -96,6 +97,27 @@ def _whole_command() -> Iterator[None]:
     with pytest.MonkeyPatch.context() as patched:
         patched.setattr("typer.main.get_command", known)
         patched.setattr("typer.testing._get_command", known)
+        yield
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _known_routes() -> Iterator[None]:
+    """A new app is as good as the last one (`tests/unit/test_known_routes.py`): what its routes depend on is found
+    again, where the tests that run have to do with the service.
+    """
+    if "service.app" not in sys.modules:
+        yield
+        return
+    from fastapi import routing
+
+    from service.app import create_app
+    from service.settings import Settings
+    from tests.support.known_routes import KnownRoutes
+
+    known = KnownRoutes(routing._build_dependant_with_parameterless_dependencies)
+    with pytest.MonkeyPatch.context() as patched:
+        patched.setattr("fastapi.routing._build_dependant_with_parameterless_dependencies", known.build)
+        known.learn(create_app(Settings()))
         yield
 
 
