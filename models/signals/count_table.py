@@ -1,8 +1,8 @@
 """Tables of counts as people have them: one row per series and week, read into weeks x series.
 
 Columns: `date` (the week's first day, YYYY-MM-DD) or `k` (a whole number) says the week; `series` its name, "all" where
-the column is missing; `n` (or `count`) the cases, empty or NA where the week is missing; `population` where there is
-one, empty for 1. Rows may come in any order, and weeks without a row are missing weeks.
+the column is missing; `n` (or `count`, `cases`) the cases, empty or NA where the week is missing; `population` where
+there is one, empty for 1. Rows may come in any order, and weeks without a row are missing weeks.
 """
 
 from __future__ import annotations
@@ -68,8 +68,8 @@ def _checked(frame: pd.DataFrame, name: str) -> pd.DataFrame:
     weeks = [column for column in ("date", "k") if column in frame.columns]
     if count is None or not weeks:
         raise InputError(
-            f"{name}: expected the columns date (or k), series, n and perhaps population; there "
-            f"{'is no n' if count is None else 'is neither date nor k'}."
+            f"{name}: expected the columns date (or k), series, n (or count, cases) and perhaps population, in small "
+            f"letters and with commas between; there {'is no n' if count is None else 'is neither date nor k'}."
         )
     if frame.empty:
         raise InputError(f"{name}: expected rows of counts; there are none.")

@@ -117,12 +117,41 @@ def test_what_is_no_table_is_refused(read, tmp_path):
     """No file, an empty file, bytes that are no text."""
     with pytest.raises(FileFormatError, match="there is no such file"):
         read_count_tables(tmp_path / "nothing.csv")
-    with pytest.raises(FileFormatError, match="expected a CSV file"):
+    with pytest.raises(FileFormatError, match="the file is empty"):
         read("")
     with pytest.raises(
         FileFormatError, match=r"as many fields in every row as names in the header; the rows have more"
     ):
         read("k,n\n1,5,7\n2,6,7\n")
     (tmp_path / "binary.csv").write_bytes(b"k,n\n\xff\xfe\x00,1\n")
-    with pytest.raises(FileFormatError, match="UTF-8"):
+    with pytest.raises(FileFormatError, match=r"binary\.csv, line 2: there is a NUL byte"):
         read_count_tables(tmp_path / "binary.csv")
+    (tmp_path / "torn.csv").write_bytes(b"k,n\n1,2\n\xff\xff,1\n2,5\n")
+    with pytest.raises(FileFormatError, match=r"torn\.csv, line 3: the text is neither UTF-8 nor GB18030"):
+        read_count_tables(tmp_path / "torn.csv")
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("k,n\n1,2\n2,secret,4\n", r"counts\.csv, line 3: expected 2 fields as in the header; there are 3"),
+        ('k,n\n1,2\n2,"secret\n3,4\n', r"counts\.csv, row 2: a quote is opened and never closed"),
+        ("k;n\n1;2\n", r"with commas between; there is no n"),
+        ("K,N\n1,2\n", r"in small letters and with commas between; there is no n"),
+    ],
+)
+def test_a_torn_row_is_named_by_its_line(read, text, message):
+    """Where to look, and what for; nothing of what stands there."""
+    with pytest.raises(InputError, match=message) as told:
+        read(text)
+    assert "secret" not in str(told.value)
+
+
+def test_tables_in_gb18030_are_read_as_those_in_utf8(read, tmp_path):
+    """As a spreadsheet in Chinese saves them: the same series, by the same names."""
+    text = "date,series,n\n2024-01-01,路灯,3\n2024-01-08,路灯,4\n"
+    (tmp_path / "saved.csv").write_bytes(text.encode("gb18030"))
+    (table,) = read_count_tables(tmp_path / "saved.csv")
+    (same,) = read(text)
+    assert table.counts.columns.tolist() == ["路灯"]
+    pd.testing.assert_frame_equal(table.counts, same.counts)
