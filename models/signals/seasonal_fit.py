@@ -47,6 +47,10 @@ _FEW: Final = 2.0
 _MOST_LOST: Final = 0.5
 _LEAST_DISPERSION: Final = 0.05
 _LARGEST_MARGIN: Final = 3.0
+# Where outbreaks are looked for at first no week holds more than this, and so many times what nine weeks in ten stay
+# below: one week of ten thousand cases, a slip of the keyboard, else bends the waves until it is explained by them.
+_LARGEST_AT_FIRST: Final = 20.0
+_TIMES_AT_FIRST: Final = 8.0
 _ROUNDS: Final = (5, 3, 3)  # steps at most before outbreaks are looked for anew
 # Every so many weeks stand for all where an average over them is enough; not a divisor of the year.
 _EVERY: Final = 23
@@ -98,13 +102,16 @@ def fit_seasonal(counts: Floats, design: Floats, *, outbreak: float = OUTBREAK) 
     weight = np.ascontiguousarray(seen.T.astype(float))
     start = _prior(design.shape[1], _span(seen, design[:, 1]))
     b = np.zeros((len(y), design.shape[1]))
-    b[:, 0] = np.log((y * weight).sum(axis=1) / np.maximum(weight.sum(axis=1), 1.0))
     phi = np.ones(len(y))
     use = weight
     moments = np.zeros((2, len(y)))
+    counted = y
+    y = _without_slips(y, weight)
+    b[:, 0] = np.log((y * weight).sum(axis=1) / np.maximum(weight.sum(axis=1), 1.0))
     for steps in _ROUNDS:
         b, mean = _settle(y, use, design, b, start * phi[:, None], steps)
         phi, _ = _dispersion(y, mean, use, design.shape[1], moments)
+        y = counted
         # The mean of what is left is lower than the mean of all, by as much as leaving out takes from chance alone.
         whole = mean / (1.0 - moments[0])[:, None]
         use = weight * ~_outbreaks(y, whole, phi, outbreak)
@@ -146,6 +153,16 @@ def _of_few_cases(
     middle = share * middle + (1.0 - share) * residuals
     deviation = share * deviation + (1.0 - share) * sd
     return np.exp(middle - deviation**2 / 2.0), deviation, np.exp(middle + deviation**2 / 2.0)
+
+
+def _without_slips(y: Floats, weight: Floats) -> Floats:
+    """The counts, none above what no outbreak reaches; the same array where there is nothing to cut."""
+    most = np.max(y * weight, axis=1, initial=0.0)
+    if not (most > _LARGEST_AT_FIRST).any():
+        return y
+    usual = np.quantile(np.where(weight > 0.0, y, 0.0), 0.9, axis=1)
+    limit = _LARGEST_AT_FIRST + _TIMES_AT_FIRST * usual
+    return np.minimum(y, limit[:, None]) if (most > limit).any() else y
 
 
 def _lost_to_chance(mean: Floats, phi: Floats, level: float) -> Floats:

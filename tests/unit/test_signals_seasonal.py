@@ -131,6 +131,16 @@ def test_level_trend_season_and_dispersion_are_found_again():
     assert np.log(fit.dispersion).std() == pytest.approx(fit.dispersion_sd.mean(), rel=0.25)
 
 
+@pytest.mark.parametrize("slip", [100.0, 1e4, 1e6])
+def test_one_week_of_a_million_cases_changes_nothing_but_its_own(slip):
+    """A slip of the keyboard four months ago: the limit of a thin or a thick series stays where it would have been."""
+    counts = pd.DataFrame(np.random.default_rng(31).poisson([0.5, 3.0, 30.0], (300, 3)).astype(float))
+    struck = counts.copy()
+    struck.iloc[280] = slip * np.array([1.0, 1.0, 10.0])
+    before, after = (Seasonal().detect(one, last=1)["upper"].to_numpy(dtype=float) for one in (counts, struck))
+    assert (np.abs(after - before) <= 1.0).all()
+
+
 def test_an_outbreak_in_the_past_changes_little():
     """Two weeks of ten deviations in all: left out, and the dispersion within 3 % of what it was on average."""
     rng = np.random.default_rng(5)
