@@ -37,6 +37,11 @@ _UNIFORM: Final[Floats] = np.gradient(PHI)
 _IN_LOG: Final[Floats] = _UNIFORM / PHI / (_UNIFORM / PHI).sum()
 _CALM: Final = 0.2
 _OF_FEW_WEEKS: Final[Floats] = (1.0 - _CALM) * _IN_LOG + _CALM * (np.arange(len(PHI)) == 0)
+# Thick weeks can vary more, where there are good weeks and bad ones. The dispersion may reach twice their mean, that is
+# a deviation of 1.4 times the mean.
+_MORE: Final[Floats] = PHI[-1] * 1.4 ** np.arange(1.0, 80.0)
+_MOST_OF_LEVEL: Final = 2.0
+_LOG_DENSITY: Final = (1.0 - _CALM) / float((_UNIFORM / PHI).sum())
 # Points and weights that stand for a normal distribution of the common factor's logarithm (Gauss-Hermite).
 _NODES: Final = np.polynomial.hermite_e.hermegauss(5)
 # Up to so many cases the law is taken; from so many on the squared residuals say the same, and know outbreaks better.
@@ -109,8 +114,32 @@ def dispersion_law_of_level(counts: Floats, seen: Bools, *, few_weeks: bool = Fa
     return _normed(told, few_weeks=few_weeks)
 
 
+def dispersions_of_level(counts: Floats, seen: Bools) -> tuple[Floats, Floats]:
+    """Dispersions, and `dispersion_law_of_level` over them, of half a year; (n_phi,) and (n_series, n_phi).
+
+    Those of `PHI`, and beyond them as far as weeks of these levels can vary.
+    """
+    level = (counts * seen).sum(axis=1) / np.maximum(seen.sum(axis=1), 1.0)
+    reach = _MOST_OF_LEVEL * level
+    thick = np.flatnonzero(reach > _MORE[0])
+    phi = np.append(PHI, _MORE[reach.max(initial=0.0) >= _MORE])
+    law = np.zeros((len(counts), len(phi)))
+    law[:, : len(PHI)] = dispersion_law_of_level(counts, seen, few_weeks=True)
+    if len(thick):
+        held = np.where(seen[thick], counts[thick], 0.0)
+        means, cases = np.tile(level[thick, None], held.shape[1]), held.sum(axis=1)
+        told = _told(held, means, seen[thick].astype(float), cases, phi)
+        before = np.append(_OF_FEW_WEEKS, np.full(len(phi) - len(PHI), _LOG_DENSITY * np.log(_MORE[1] / _MORE[0])))
+        law[thick] = _weighted(told, np.where(phi <= np.maximum(reach[thick, None], PHI[-1]), before, 0.0))
+    return phi, law
+
+
 def _normed(told: Floats, *, few_weeks: bool) -> Floats:
-    weights = np.exp(told - told.max(axis=1, keepdims=True)) * (_OF_FEW_WEEKS if few_weeks else _UNIFORM)
+    return _weighted(told, _OF_FEW_WEEKS if few_weeks else _UNIFORM)
+
+
+def _weighted(told: Floats, before: Floats) -> Floats:
+    weights = np.exp(told - told.max(axis=1, keepdims=True)) * before
     law: Floats = weights / weights.sum(axis=1, keepdims=True)
     return law
 
@@ -126,14 +155,14 @@ def outbreak_limits(mean: Floats, phi: Floats, level: float, where: Bools) -> Fl
     return limits
 
 
-def _told(counts: Floats, mean: Floats, kept: Floats, cases: Floats) -> Floats:
+def _told(counts: Floats, mean: Floats, kept: Floats, cases: Floats, dispersions: Floats = PHI) -> Floats:
     """Log likelihood of every dispersion, the common factor integrated out; (n_series, n_phi)."""
     n = len(counts)
     expected = (mean * kept).sum(axis=1)
     series, week = np.nonzero((counts > 0.0) & (kept > 0.0))
     number, level = counts[series, week], mean[series, week]
-    told = np.empty((n, len(PHI)))
-    for place, phi in enumerate(PHI):
+    told = np.empty((n, len(dispersions)))
+    for place, phi in enumerate(dispersions):
         width, factor = _factors(phi, cases)
         size = level[:, None] * factor[series] / (phi - 1.0)
         log = _of_sums(phi, expected, cases, factor)

@@ -176,7 +176,8 @@ def plan(counts: pd.Series, settings: PlanSettings | None = None) -> Plan:
     horizons = _horizons(settings)
     index = _longer(counts.index, max(horizons))
     period = make_detector("rki").steps_a_year(_dates(counts.index))
-    detector, reason = _detector(values, settings, period)
+    detector, reason, begins = _detector(values, settings, period)
+    values = np.where(np.arange(len(values)) >= begins, values, np.nan)
     process = fit_process(values, max(horizons), period=period)
     if process.level > _LARGEST_LEVEL:
         raise InputError(
@@ -329,7 +330,9 @@ def _horizons(settings: PlanSettings) -> list[int]:
     return sorted({settings.weeks, *given})
 
 
-def _detector(values: Floats, settings: PlanSettings, period: int) -> tuple[Detector, str]:
+def _detector(values: Floats, settings: PlanSettings, period: int) -> tuple[Detector, str, int]:
+    """The detector, why it is this one, and the row from which on the series was counted."""
+    begins = 0
     if settings.method is not None:
         detector, reason = make_detector(settings.method, settings.params), "as asked"
     else:
@@ -338,10 +341,10 @@ def _detector(values: Floats, settings: PlanSettings, period: int) -> tuple[Dete
         choice = choose(values, period)
         if choice.method is None:
             raise NotEnoughDataError(f"Nothing can be planned yet: {choice.reason}.")
-        detector, reason = make_detector(choice.method, choice.params), choice.reason
+        detector, reason, begins = make_detector(choice.method, choice.params), choice.reason, choice.begins
     if "alpha" not in detector.get_params():
         raise UsageError(f"{detector.method} has no level alpha, so no curve can be drawn for it; use another method.")
-    return detector if settings.alpha is None else detector.set_params(alpha=settings.alpha), reason
+    return (detector if settings.alpha is None else detector.set_params(alpha=settings.alpha)), reason, begins
 
 
 def _level_of(detector: Detector) -> float:

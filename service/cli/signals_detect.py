@@ -164,14 +164,16 @@ def _by_choice(tables: list[CountTable], last: int) -> tuple[pd.DataFrame, list[
         cut = max(len(table.counts) - last, 0)
         period = make_detector("rki").steps_a_year(_dates(table))
         together: dict[str, tuple[Choice, list[str]]] = {}
+        begins: dict[str, int] = {}
         for name in table.counts.columns:
             one = choose(table.counts[name].to_numpy(dtype=float)[:cut], period)
             choices.append(
                 {"series": name, "method": one.method, "params": one.params, "rule": one.code, "reason": one.reason}
             )
+            begins[name] = one.begins
             together.setdefault(json.dumps([one.method, one.params], sort_keys=True), (one, []))[1].append(name)
         for one, names in together.values():
-            part = CountTable(table.counts[names], None)
+            part = CountTable(table.counts[names].where(_counted(begins, names, table)), None)
             if one.method is None:
                 # Any method says the same of such a series: nothing, and why.
                 parts.append(_judge(make_detector("cdc"), part, last).assign(method="none"))
@@ -180,6 +182,11 @@ def _by_choice(tables: list[CountTable], last: int) -> tuple[pd.DataFrame, list[
     # Of all the methods' own columns, the one that says where an alarm was drawn.
     columns = [*COLUMNS, *([_LIMIT_NOW] if any(_LIMIT_NOW in part for part in parts) else [])]
     return pd.concat([part.reindex(columns=columns) for part in parts], ignore_index=True), choices
+
+
+def _counted(begins: dict[str, int], names: list[str], table: CountTable) -> Any:
+    """Which weeks of these series were counted; (n_weeks, n_names)."""
+    return np.arange(len(table.counts))[:, None] >= np.array([begins[name] for name in names])
 
 
 def _dates(table: CountTable) -> Any:

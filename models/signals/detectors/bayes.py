@@ -33,7 +33,7 @@ from models.signals.detectors.base import (
 )
 from models.signals.detectors.windows import check_windows, mean_and_sd, offsets_of_years, past, reasons
 from models.signals.distribution import mixed_tail
-from models.signals.few_cases import PHI, dispersion_law_of_level, mixed_quantile
+from models.signals.few_cases import dispersions_of_level, mixed_quantile
 from models.signals.tails import smallest_count, upper_tail
 
 
@@ -108,10 +108,10 @@ class Bayes(Detector):
         # Where a hundred records are planned with, most pasts hold the same counts in another order.
         pasts, which = _distinct(compared.reshape(len(compared), -1)[:, told].T)
         seen = pasts >= 0
-        weight = dispersion_law_of_level(np.where(seen, pasts, 0.0), seen, few_weeks=True)
+        phi, weight = dispersions_of_level(np.where(seen, pasts, 0.0), seen)
         points = seen.sum(axis=1, keepdims=True)
-        mean = (np.where(seen, pasts, 0.0).sum(axis=1, keepdims=True) + PHI / 2.0) / points
-        variance = PHI * mean * (1.0 + 1.0 / points)
+        mean = (np.where(seen, pasts, 0.0).sum(axis=1, keepdims=True) + phi / 2.0) / points
+        variance = phi * mean * (1.0 + 1.0 / points)
         limits = [mixed_quantile(level, mean, variance, weight)[which] for level in (self.alpha, 1.0 - self.alpha)]
         asked, same = np.unique(np.stack([which, observed.ravel()[told]]), axis=1, return_inverse=True)
         past_of = asked[0].astype(np.int64)
