@@ -82,12 +82,12 @@ def audit(release: Release, *, tables: int, seed: int) -> tuple[int, int, list[F
     return sum(one.small for one in verdicts), sum(one.stand_ins for one in verdicts), found
 
 
-def test_of_100_random_tables_no_small_figure_can_be_bounded_more_tightly_than_the_minimum_bounds_it():
+def test_of_40_random_tables_no_small_figure_can_be_bounded_more_tightly_than_the_minimum_bounds_it():
     """To the linear programme every small figure could still be anything from 0 to 9."""
-    small, stand_ins, found = audit(released, tables=100, seed=20)
+    small, stand_ins, found = audit(released, tables=40, seed=20)
     assert found == []
-    assert small > 1_300
-    assert stand_ins > 300
+    assert small > 520
+    assert stand_ins > 120
 
 
 @pytest.mark.slow

@@ -33,13 +33,13 @@ def city(place: int):
     return random_joint_city(np.random.default_rng([SEED, place]))
 
 
-def test_in_20_cities_no_small_figure_can_be_bounded_more_tightly_than_the_minimum_bounds_it():
+def test_in_8_cities_no_small_figure_can_be_bounded_more_tightly_than_the_minimum_bounds_it():
     """Areas, offices, signals and weeks together leave every small figure anything from 0 to 9."""
-    told = audit(20, 7, say=lambda _text: None)
+    told = audit(8, 7, say=lambda _text: None)
     assert told["found"] == []
-    assert told["small"] > 1_000
-    assert told["stand_ins"] > 50
-    assert told["signals_shown"] + told["weeks_shown"] > 10
+    assert told["small"] > 400
+    assert told["stand_ins"] > 20
+    assert told["signals_shown"] + told["weeks_shown"] > 4
 
 
 @pytest.mark.slow
@@ -85,7 +85,7 @@ def test_the_same_attack_catches_an_engine_with_one_part_left_out(name, place):
 def test_who_keeps_the_pages_of_three_weeks_has_no_small_count_of_signals_back():
     """From the figures of signals and their weeks, of three weeks one after the other."""
     shown = 0
-    for place in (3, 8, 16, 19, 20, 21):
+    for place in (3, 16, 20):
         story = random_story(np.random.default_rng([5, place]))
         told = released_over_time(story)
         shown += figures_of_signals(told)
@@ -101,9 +101,9 @@ def test_without_memory_of_earlier_signals_a_week_would_be_given_away():
 
 
 @pytest.mark.slow
-def test_who_keeps_the_pages_of_three_weeks_has_no_small_count_of_signals_back_in_150_cities():
+def test_who_keeps_the_pages_of_three_weeks_has_no_small_count_of_signals_back_in_153_cities():
     """The quick test holds in other cities."""
-    for place in range(100, 250):
+    for place in (8, 19, 21, *range(100, 250)):
         story = random_story(np.random.default_rng([5, place]))
         assert attack_days(story, released_over_time(story), pressure=False)[1] == []
 

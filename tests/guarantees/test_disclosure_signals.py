@@ -94,13 +94,13 @@ def audit(rule: Rule, *, cities: int, seed: int) -> tuple[int, int, int, list[Fi
     return small, signals, weeks, found
 
 
-def test_in_30_random_cities_no_small_count_can_be_bounded_more_tightly_than_the_minimum_bounds_it():
+def test_in_12_random_cities_no_small_count_can_be_bounded_more_tightly_than_the_minimum_bounds_it():
     """To the linear programme every small count could be 0 as well as 9, and yet a good part is shown."""
-    small, signals, weeks, found = audit(released, cities=30, seed=20)
+    small, signals, weeks, found = audit(released, cities=12, seed=20)
     assert found == []
-    assert small > 1_500
-    assert signals > 15
-    assert weeks > 50
+    assert small > 600
+    assert signals > 6
+    assert weeks > 10
 
 
 @pytest.mark.slow

@@ -54,7 +54,7 @@ def test_small_p_values_are_as_rare_as_they_say(dispersion, weeks):
 
 def test_false_discoveries_keep_to_the_level_in_a_small_city_of_thin_series():
     """Realised rate at most the level, plus Monte-Carlo error, over ten lists; more than half of the rises found."""
-    tallies = repeat(np.random.default_rng(5), pasts=2, weeks_each=5, areas=60, city=Drawn(size=(3.0, 8.0)), weeks=110)
+    tallies = repeat(np.random.default_rng(5), pasts=1, weeks_each=10, areas=60, city=Drawn(size=(3.0, 8.0)), weeks=110)
     told = np.concatenate(tallies["heed"].false)
     error = told.std(axis=0) / np.sqrt(len(told))
     assert (told.mean(axis=0) <= np.array(LEVELS) + 2.0 * error).all()

@@ -31,6 +31,11 @@ include-operation-id = [
 checks.positive_data_acceptance.expected-statuses = ["2xx", "400", "403", "404", "409", "412", "422", "428", "429"]
 
 """
+_UNCOVERED = """
+[[operations]]
+include-operation-id = {}
+phases.coverage.enabled = false
+"""
 
 
 @dataclass(frozen=True)
@@ -53,6 +58,7 @@ def fuzz(
     seed: int,
     phases: str = "examples,coverage,fuzzing,stateful",
     exclude: tuple[str, ...] = (),
+    uncovered: tuple[str, ...] = (),
 ) -> Fuzzed:
     """Call every operation, rightly and wrongly, with all checks of Schemathesis and ours.
 
@@ -65,9 +71,11 @@ def fuzz(
     seed : the same calls every time
     phases : of Schemathesis
     exclude : operation ids to leave out
+    uncovered : operation ids that are called with random values alone, and not with every kind of value that their
+        description allows or forbids
     """
     config, report = folder / "schemathesis.toml", folder / "report.json"
-    config.write_text(_CONFIG, encoding="utf-8")
+    config.write_text(_CONFIG + (_UNCOVERED.format(json.dumps(uncovered)) if uncovered else ""), encoding="utf-8")
     words = [
         *(sys.executable, "-m", "schemathesis.cli", "--config-file", str(config), "run", f"{url}/v1/openapi.json"),
         *("--url", url, "--checks", "all", "--phases", phases, "--max-examples", str(calls_per_operation)),
