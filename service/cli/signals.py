@@ -16,8 +16,8 @@ from models.signals import SignalSettings, more_sentence
 from models.signals.weeks_behind import WEEKS
 from service.board_cover import WORDS
 from service.cli._app import Json, app, emit, open_store, out, past_moment, progress, settings, shown
+from service.cli.signals_detect import PARAMETERS, plain_rows
 from service.cli.signals_detect import detect as detect_in_counts
-from service.cli.signals_detect import plain_rows
 from service.cli.signals_nowcast import nowcast as nowcast_of_reports
 from service.cli.signals_plan import plan_rises
 from service.cli.signals_review import review as review_signal
@@ -53,7 +53,7 @@ group = typer.Typer(
     invoke_without_command=True, pretty_exceptions_enable=False, add_completion=False, rich_markup_mode=None
 )
 app.add_typer(group, name="signals")
-group.command("detect")(detect_in_counts)
+group.command("detect", epilog=PARAMETERS)(detect_in_counts)
 group.command("nowcast")(nowcast_of_reports)
 group.command("plan")(plan_rises)
 group.command("scan")(scan_table)

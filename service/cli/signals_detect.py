@@ -16,7 +16,7 @@ from rich.table import Table
 from data.errors import NotEnoughDataError, UsageError
 from models.signals.choice import Choice, choose
 from models.signals.count_table import CountTable, read_count_tables
-from models.signals.detectors import COLUMNS, DETECTORS, WHY, Detector, make_detector
+from models.signals.detectors import COLUMNS, DETECTORS, WHY, Detector, make_detector, parameters_in_words
 from service.cli._app import Json, Step, emit, err, out, progress
 from service.cli._outputs import check_output, write_table
 from service.cli._signal_pictures import check_picture, draw
@@ -25,6 +25,15 @@ _ROWS_SHOWN: Final = 40
 # From this share of weeks without a count on, a table without any 0 is asked what it means by them.
 _MANY_GAPS: Final = 0.1
 _LIMIT_NOW: Final = "limit_now"
+# Below the options in the help: one paragraph for every method.
+PARAMETERS: Final = "\n\n".join(
+    [
+        "Parameters by method, R's names in brackets, and the values they have if not given (of several words the "
+        "first); with --compatible they have those of R. Values: 5, 2/3, true, null, c(5,4), list(S=1,trend=TRUE), a "
+        "word. R's settings that change no figure (verbose, glmWarnings, fitFun) may be given.",
+        *parameters_in_words(),
+    ]
+)
 
 
 def detect(
@@ -34,7 +43,11 @@ def detect(
     ] = "auto",
     param: Annotated[
         list[str] | None,
-        typer.Option("--param", metavar="NAME=VALUE", help="A parameter by our name or R's; may be repeated."),
+        typer.Option("--param", metavar="NAME=VALUE", help="A parameter by our name or R's (below); may be repeated."),
+    ] = None,
+    params: Annotated[
+        Path | None,
+        typer.Option("--params", metavar="FILE.json", help="One JSON object of parameters; --param goes before it."),
     ] = None,
     last: Annotated[int, typer.Option("--last", min=1, help="Judge so many of each series' newest weeks.")] = 1,
     compatible: Annotated[
@@ -60,9 +73,11 @@ def detect(
         raise UsageError("--missing is unknown or zero.")
     check_picture(picture)
     check_output(output)
-    given = parameters(param or [])
+    given = {**({} if params is None else _settings_file(params)), **parameters(param or [])}
     if method == "auto" and (given or compatible):
-        raise UsageError("--method auto chooses the parameters as well; name a method to give --param or --compatible.")
+        raise UsageError(
+            "--method auto chooses the parameters as well; name a method to give parameters or --compatible."
+        )
     tables = read_count_tables(counts, missing_is_zero=missing == "zero")
     longest = max(len(table.counts) for table in tables)
     if last > longest:
@@ -92,7 +107,7 @@ def detect(
 
 
 def _judged(
-    tables: list[CountTable], method: str, given: dict[str, str], last: int, step: Step, *, compatible: bool
+    tables: list[CountTable], method: str, given: dict[str, Any], last: int, step: Step, *, compatible: bool
 ) -> tuple[pd.DataFrame, list[dict[str, Any]], Detector | None]:
     """Every week judged, the choices where the method is chosen, and the detector where it is not."""
     if method == "auto":
@@ -127,6 +142,17 @@ def parameters(given: Sequence[str]) -> dict[str, str]:
             raise UsageError("--param: expected NAME=VALUE, such as --param alpha=0.01.")
         found[name.strip()] = value.strip()
     return found
+
+
+def _settings_file(path: Path) -> dict[str, Any]:
+    """The parameters of a file: one JSON object, by our names or R's."""
+    try:
+        read = json.loads(path.read_text(encoding="utf-8-sig"))
+    except (OSError, ValueError) as error:
+        raise UsageError(f"--params: {path.name} cannot be read as JSON.") from error
+    if not isinstance(read, dict):
+        raise UsageError('--params: expected one JSON object, such as {"b": 4, "alpha": 0.01}.')
+    return read
 
 
 def plain_rows(judged: pd.DataFrame) -> list[dict[str, Any]]:
@@ -220,7 +246,8 @@ def _tell(judged: pd.DataFrame, choices: list[dict[str, Any]], last: int) -> Non
         if len(alarms) > _ROWS_SHOWN:
             out.print(f"… and {len(alarms) - _ROWS_SHOWN:,} more; see them all with --json or -o.")
     for code, rows in unsaid.groupby("why", dropna=True):
-        out.print(f"Nothing can be said of {len(rows):,} weeks of series: {WHY[str(code)]}.")
+        weeks = "one week" if len(rows) == 1 else f"{len(rows):,} weeks"
+        out.print(f"Nothing can be said of {weeks} of series: {WHY[str(code)]}.")
     if choices:
         for rule, part in pd.DataFrame(choices).groupby("rule", sort=False):
             method, name, reason = part.iloc[0][["method", "series", "reason"]]

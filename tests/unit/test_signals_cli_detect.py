@@ -9,7 +9,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from models.signals.detectors import Bayes, make_detector
+from models.signals.detectors import DETECTORS, Bayes, make_detector
 from service import cli
 
 
@@ -151,6 +151,7 @@ def test_a_table_with_gaps_and_no_zero_is_asked_about(heed, tmp_path):
         (["--method", "prophet"], 2, "There is no method 'prophet'"),
         (["--method", "bayes", "--param", "alpha"], 2, "expected NAME=VALUE"),
         (["--param", "alpha=0.1"], 2, "auto chooses the parameters"),
+        (["--method", "bayes", "--params", "/no/such/file.json"], 2, "--params: file.json cannot be read as JSON"),
         (["--method", "bayes", "--last", "900"], 1, "the longest series has 300"),
         (["--method", "bayes", "--missing", "never"], 2, "--missing is unknown or zero"),
         (["-o", "/no/such/x.csv"], 2, "--output: /no/such/x.csv cannot be written: there is no such folder"),
@@ -172,3 +173,51 @@ def test_help_names_the_methods_and_the_bare_command_stays(monkeypatch, capsys):
     told = capsys.readouterr().out
     assert "detect" in told
     assert "--as-of" in told
+
+
+def test_help_names_every_parameter_of_every_method_with_rs_name(heed):
+    """What R's control lists hold can be found in the help, and what is said there is what is taken."""
+    code, told, _ = heed("--help")
+    plain = " ".join(told.split())
+    assert code == 0
+    for method, kind in DETECTORS.items():
+        own = plain.split(f" {method}, in R" if method != "seasonal" else " seasonal: alpha")[1].split(
+            " period (freq)"
+        )[0]
+        for name in kind().get_params():
+            assert name in own or name in {"compatible", "period"} or method == "seasonal"
+    for name in (
+        *("b", "w", "noPeriods", "pThresholdTrend", "weightsThreshold", "pastWeeksNotIncluded", "thresholdMethod"),
+        *(
+            "limit54",
+            "populationOffset",
+            "powertrans",
+            "actY",
+            "c.ARL",
+            "theta",
+            "dir",
+            "M",
+            "k",
+            "h",
+            "trans",
+            "minSigma",
+        ),
+    ):
+        assert f"({name})" in plain or f" {name} " in plain
+
+
+def test_a_file_of_settings_is_a_control_list(heed, counts, tmp_path):
+    """R's control list as JSON gives what the same parameters give one by one; one given beside it goes before it."""
+    path, _ = counts
+    control = {"b": 3, "limit54": [0, 4], "pastWeeksNotIncluded": None, "thresholdMethod": "muan", "verbose": False}
+    (tmp_path / "control.json").write_text(json.dumps(control), encoding="utf-8")
+    asked = [path, "--method", "farringtonFlexible", "--compatible", "--json"]
+    one_by_one = [f"--param={name}={json.dumps(value).strip(chr(34))}" for name, value in control.items()]
+    _, by_file, _ = heed(*asked, "--params", str(tmp_path / "control.json"))
+    _, by_param, _ = heed(*asked, *one_by_one)
+    assert json.loads(by_file) == json.loads(by_param)
+    _, other, _ = heed(*asked, "--params", str(tmp_path / "control.json"), "--param", "b=2")
+    assert json.loads(other)["params"]["years_back"] == 2
+    (tmp_path / "control.json").write_text("[1]", encoding="utf-8")
+    code, _, err = heed(*asked, "--params", str(tmp_path / "control.json"))
+    assert (code, "expected one JSON object" in err) == (2, True)

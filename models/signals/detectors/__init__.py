@@ -8,7 +8,7 @@ from models.signals.detectors.ears import Ears
 from models.signals.detectors.farrington_1996 import Farrington1996
 from models.signals.detectors.farrington_flexible import FarringtonFlexible
 from models.signals.detectors.glr import Glr
-from models.signals.detectors.names import DETECTORS, find_method, make_detector
+from models.signals.detectors.names import DETECTORS, find_method, make_detector, parameters_in_words
 from models.signals.detectors.outbreak_p import OutbreakP
 from models.signals.detectors.rki import Rki
 from models.signals.detectors.seasonal import Seasonal
@@ -30,4 +30,5 @@ __all__ = [
     "Seasonal",
     "find_method",
     "make_detector",
+    "parameters_in_words",
 ]

@@ -115,6 +115,28 @@ _WITHOUT_EFFECT: Final[dict[str, tuple[str, ...]]] = {
         "algo.farrington.fitGLM.populationOffset",
     ),
 }
+# What each method is called in R, and the values of the parameters that are words; for the help.
+_IN_R: Final[dict[type[Detector], str]] = {
+    FarringtonFlexible: "farringtonFlexible",
+    Farrington1996: "farrington",
+    Ears: "earsC",
+    Cusum: "algo.cusum",
+    Glr: "algo.glrnb",
+    Bayes: "algo.bayes",
+    Rki: "algo.rki",
+    Cdc: "algo.cdc",
+    OutbreakP: "algo.outbreakP",
+}
+_CHOICES: Final[dict[str, str]] = {
+    "threshold": "predictive|nbPlugin|muan|delta",
+    "power": "2/3|1/2|none",
+    "kind": "C2|C1|C3",
+    "transformation": "standard|rossi|anscombe|anscombe2nd|pearsonNegBin|anscombeNegBin|none",
+    "direction": "inc|dec",
+    "change": "intercept|epi",
+    "ret": "value|cases",
+    "dispersion": "poisson|weighed",
+}
 _PLAIN: Final[dict[str, Any]] = {"true": True, "false": False, "null": None, "na": None, "none": None}
 
 
@@ -124,6 +146,24 @@ def find_method(name: str) -> tuple[type[Detector], dict[str, Any]]:
     if plain not in _ALIASES:
         raise UsageError(f"There is no method {name!r}; there are {', '.join(DETECTORS)}, and R's names for them.")
     return _ALIASES[plain]
+
+
+def parameters_in_words() -> list[str]:
+    """Of every method its name, R's, and its parameters with R's names and the values they have if not given.
+
+    Of several words the first is what they are if not given.
+    """
+    lines = []
+    for method, kind in DETECTORS.items():
+        rs_names = {own: r for r, own in reversed(_PARAMETERS[kind].items())} | {"period": "freq"}
+        told = []
+        for name, value in kind().get_params().items():
+            if name == "compatible":
+                continue
+            alias = f" ({rs_names[name]})" if name in rs_names else ""
+            told.append(f"{name}{alias} {_CHOICES.get(name) or json.dumps(value)}")
+        lines.append(f"{method}{f', in R {_IN_R[kind]}' if kind in _IN_R else ''}: {'; '.join(told)}.")
+    return lines
 
 
 def make_detector(method: str, params: dict[str, Any] | None = None, *, compatible: bool = False) -> Detector:
@@ -155,7 +195,7 @@ def make_detector(method: str, params: dict[str, Any] | None = None, *, compatib
 def _translated(kind: type[Detector], name: str, value: Any) -> dict[str, Any]:
     ours = "period" if name == "freq" else _PARAMETERS[kind].get(name, name)
     read = _value(value) if isinstance(value, str) else value
-    if name in _WITHOUT_EFFECT and kind in (FarringtonFlexible, Farrington1996):
+    if name in _WITHOUT_EFFECT:
         choices = _WITHOUT_EFFECT[name]
         if choices and str(read).removeprefix("surveillance::") not in choices:
             raise UsageError(
@@ -163,10 +203,12 @@ def _translated(kind: type[Detector], name: str, value: Any) -> dict[str, Any]:
             )
         return {}
     if kind is Glr and ours == "mean" and isinstance(read, dict):
-        unknown = sorted(set(read) - {"S", "trend"})
+        # Not to estimate the level anew after an alarm is what happens anyway.
+        parts = {str(part): one for part, one in read.items() if not (part == "refit" and one is False)}
+        unknown = sorted(set(parts) - {"S", "trend"})
         if unknown:
             raise UsageError(f"mu0 has the parts S and trend; {', '.join(unknown)} is not supported.")
-        return {"harmonics" if part == "S" else str(part): one for part, one in read.items()}
+        return {"harmonics" if part == "S" else part: one for part, one in parts.items()}
     if ours == "power" and read is None:
         return {"power": 1.0}
     if ours == "transformation" and read is None:
