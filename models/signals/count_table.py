@@ -1,13 +1,15 @@
 """Tables of counts as people have them: one row per series and week, read into weeks x series.
 
-Columns: `date` (the week's first day, YYYY-MM-DD) or `k` (a whole number) says the week; `series` its name, "all" where
-the column is missing; `n` (or `count`, `cases`) the cases, empty or NA where the week is missing; `population` where
-there is one, empty for 1. Rows may come in any order, and weeks without a row are missing weeks.
+Columns: `date` (the week's first day, YYYY-MM-DD, or the week itself, 2024-W05) or `k` (a whole number) says the week;
+`series` its name, "all" where the column is missing; `n` (or `count`, `cases`) the cases, empty or NA where the week is
+missing; `population` where there is one, empty for 1. Rows may come in any order, and weeks without a row are missing
+weeks. The heads may be in Chinese.
 """
 
 from __future__ import annotations
 
 from dataclasses import dataclass
+from datetime import date
 from pathlib import Path
 from typing import Final
 
@@ -19,6 +21,17 @@ from data.errors import InputError
 from models.signals.csv_table import missing_emptied, read_text_table, refuse_rows
 
 _COUNT_NAMES: Final = ("n", "count", "cases")
+# Heads in Chinese, as the glossary and spreadsheets have them.
+_IN_CHINESE: Final = {
+    "日期": "date",
+    "周": "date",
+    "序列": "series",
+    "系列": "series",
+    "数量": "n",
+    "件数": "n",
+    "人口": "population",
+}
+_ISO_WEEK: Final = r"\d{4}-?W\d{1,2}"
 _LARGEST: Final = 2**53
 # A step of these days between rows is a month; 28 are four weeks.
 _MONTH: Final = (29, 30, 31)
@@ -53,6 +66,9 @@ def read_count_tables(path: Path, *, missing_is_zero: bool = False) -> list[Coun
 
 def tables_of(frame: pd.DataFrame, name: str, *, missing_is_zero: bool = False) -> list[CountTable]:
     """The same from a frame of text, one row per series and week."""
+    named = [_IN_CHINESE.get(str(column), str(column)) for column in frame.columns]
+    if len(set(named)) == len(named):
+        frame = frame.set_axis(named, axis=1)
     rows = _checked(frame.reset_index(drop=True), name)
     tables = []
     for dated in (True, False):
@@ -97,11 +113,14 @@ def _checked(frame: pd.DataFrame, name: str) -> pd.DataFrame:
 def _weeks(text: pd.DataFrame, name: str) -> tuple[pd.Series, pd.Series]:
     """Which rows are dated, and their week; a row without a date is numbered by k."""
     nothing = pd.Series("", index=text.index)
-    date, k = text.get("date", nothing), text.get("k", nothing)
-    dated = date != ""
+    day, k = text.get("date", nothing), text.get("k", nothing)
+    dated = day != ""
     refuse_rows(name, "date" if "date" in text.columns else "k", ~dated & (k == ""), "expected a date or a number k.")
-    read = pd.to_datetime(date.where(dated), format="%Y-%m-%d", errors="coerce")
-    refuse_rows(name, "date", dated & read.isna(), "expected a date as YYYY-MM-DD.")
+    read = pd.to_datetime(day.where(dated), format="%Y-%m-%d", errors="coerce")
+    by_week = day.str.fullmatch(_ISO_WEEK)
+    if by_week.any():
+        read = read.where(~by_week, pd.to_datetime(day[by_week].map(_monday)))
+    refuse_rows(name, "date", dated & read.isna(), "expected a date as YYYY-MM-DD, or a week as 2024-W05.")
     # Nanoseconds, which dates are told in, do not reach further.
     far = dated & ((read < pd.Timestamp(1678, 1, 1)) | (read >= pd.Timestamp(2262, 1, 1)))
     refuse_rows(name, "date", far, "expected a date between 1678 and 2261.")
@@ -109,6 +128,15 @@ def _weeks(text: pd.DataFrame, name: str) -> tuple[pd.Series, pd.Series]:
     refuse_rows(name, "k", ~dated & ((number % 1 != 0) | (number.abs() >= _LARGEST)), "expected a whole number.")
     days = (read - pd.Timestamp(0)) // pd.Timedelta(days=1)
     return dated, days.where(dated, number).astype("int64")
+
+
+def _monday(week: str) -> date | None:
+    """The first day of a week of the calendar of ISO 8601; None where the year has no such week."""
+    year, number = week.replace("-", "").split("W")
+    try:
+        return date.fromisocalendar(int(year), int(number), 1)
+    except ValueError:
+        return None
 
 
 def _numbers(text: pd.Series, name: str, column: str, expected: str) -> pd.Series:

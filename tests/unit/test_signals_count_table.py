@@ -155,3 +155,26 @@ def test_tables_in_gb18030_are_read_as_those_in_utf8(read, tmp_path):
     (same,) = read(text)
     assert table.counts.columns.tolist() == ["路灯"]
     pd.testing.assert_frame_equal(table.counts, same.counts)
+
+
+def test_weeks_of_the_calendar_are_their_mondays(tmp_path):
+    """2020 has 53 weeks, and the week after is the first of 2021; a week that a year has not is refused by its row."""
+    path = tmp_path / "weeks.csv"
+    path.write_text("date,series,n\n2020-W52,a,1\n2020-W53,a,2\n2021W01,a,3\n2021-01-11,a,4\n", encoding="utf-8")
+    (table,) = read_count_tables(path)
+    assert table.counts.index.strftime("%Y-%m-%d").tolist() == ["2020-12-21", "2020-12-28", "2021-01-04", "2021-01-11"]
+    assert table.counts["a"].tolist() == [1.0, 2.0, 3.0, 4.0]
+    path.write_text("date,series,n\n2021-W52,a,1\n2021-W53,a,2\n", encoding="utf-8")
+    with pytest.raises(InputError, match=r"row 2: expected a date as YYYY-MM-DD, or a week as 2024-W05"):
+        read_count_tables(path)
+
+
+def test_heads_in_chinese_are_read(tmp_path):
+    """日期, 序列, 数量, 人口 are date, series, n and population; beside a date they are columns like any other."""
+    path = tmp_path / "counts.csv"
+    path.write_text("日期,序列,数量,人口\n2024-01-01,路灯,3,500\n2024-01-08,路灯,4,500\n", encoding="utf-8")
+    (table,) = read_count_tables(path)
+    assert table.counts["路灯"].tolist() == [3.0, 4.0]
+    assert table.population is not None
+    path.write_text("date,日期,n\n2024-01-01,x,3\n", encoding="utf-8")
+    assert read_count_tables(path)[0].counts["all"].tolist() == [3.0]
