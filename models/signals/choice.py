@@ -105,13 +105,18 @@ class Choice:
     begins: int = 0  # row of the past from which on it was counted; what lies before is to be left out
 
 
+def step_called(period: int) -> str:
+    """What a step of a series is called in English, by the steps of a year."""
+    return _UNITS.get(period, "step")
+
+
 def choose(past: Floats, period: int = 52) -> Choice:
     """Choose by the past of one series; (n_weeks,) counts, NaN where missing, without the weeks to judge.
 
     Weeks without a count do not count as past, neither before the first one nor between. `period` is the number of
     steps a year; reasons call a step a week (52), a month (12), a day (365) or, of other periods, a step.
     """
-    unit = _UNITS.get(period, "step")
+    unit = step_called(period)
     begins = first_counted(past, period)
     if begins:
         later = choose(past[begins:], period)

@@ -14,7 +14,7 @@ from rich.markup import escape
 from rich.table import Table
 
 from data.errors import NotEnoughDataError, UsageError
-from models.signals.choice import Choice, choose
+from models.signals.choice import Choice, choose, step_called
 from models.signals.count_table import CountTable, read_count_tables
 from models.signals.detectors import COLUMNS, DETECTORS, WHY, Detector, make_detector, parameters_in_words
 from service.cli._app import Json, Step, emit, err, out, progress
@@ -25,6 +25,7 @@ _ROWS_SHOWN: Final = 40
 # From this share of weeks without a count on, a table without any 0 is asked what it means by them.
 _MANY_GAPS: Final = 0.1
 _LIMIT_NOW: Final = "limit_now"
+_IN_FULL: Final = 1000
 # Below the options in the help: one paragraph for every method.
 PARAMETERS: Final = "\n\n".join(
     [
@@ -37,7 +38,12 @@ PARAMETERS: Final = "\n\n".join(
 
 
 def detect(
-    counts: Annotated[Path, typer.Argument(metavar="COUNTS.csv", help="Columns date (or k), series, n, population.")],
+    counts: Annotated[
+        Path,
+        typer.Argument(
+            metavar="COUNTS.csv", help="Columns date (YYYY-MM-DD) or k (a number), and n; perhaps series, population."
+        ),
+    ],
     method: Annotated[
         str, typer.Option("--method", help=f"auto, or one of {', '.join(DETECTORS)}; R's names are understood.")
     ] = "auto",
@@ -101,7 +107,7 @@ def detect(
     if as_json:
         emit({**about, "alarms": int(judged["alarm"].fillna(False).sum()), "points": plain_rows(judged)})
     else:
-        _tell(judged, choices, last)
+        _tell(judged, choices, last, _unit(tables))
         if picture is not None:
             out.print(f"Drawn in {escape(str(picture))}: {escape(', '.join(drawn))}.")
 
@@ -226,33 +232,60 @@ def _with_rs_names(judged: pd.DataFrame, detector: Detector) -> pd.DataFrame:
     return judged.assign(**{r: judged[own] for r, own in names.items()})
 
 
-def _tell(judged: pd.DataFrame, choices: list[dict[str, Any]], last: int) -> None:
+def _unit(tables: Sequence[CountTable]) -> str:
+    """What one step of the series is called: a week where nothing else is said, a step where they differ."""
+    units = {step_called(make_detector("rki").steps_a_year(_dates(table))) for table in tables}
+    return units.pop() if len(units) == 1 else "step"
+
+
+def _tell(judged: pd.DataFrame, choices: list[dict[str, Any]], last: int, unit: str) -> None:
     alarms = judged[judged["alarm"].fillna(False)]
     unsaid = judged[judged["alarm"].isna()]
     out.print(
         f"{len(alarms):,} {'alarm' if len(alarms) == 1 else 'alarms'} among {judged['series'].nunique():,} series and "
-        f"the newest {'week' if last == 1 else f'{last} weeks'} of each."
+        f"the newest {unit if last == 1 else f'{last} {unit}s'} of each."
     )
     if not alarms.empty:
-        table = Table(box=None, pad_edge=False)
-        for name in ("series", "week", "observed", "expected", "limit", "p-value", "score", "method"):
-            table.add_column(name)
-        for row in alarms.head(_ROWS_SHOWN).to_dict("records"):
-            now = row.get(_LIMIT_NOW, np.nan)
-            limit = row["upper"] if np.isnan(now) else now
-            figures = (row["observed"], row["expected"], limit, row["p_value"], row["score"])
-            table.add_row(escape(str(row["series"])), str(row["week"]), *map(_short, figures), str(row["method"]))
-        out.print(table)
-        if len(alarms) > _ROWS_SHOWN:
-            out.print(f"… and {len(alarms) - _ROWS_SHOWN:,} more; see them all with --json or -o.")
+        _tell_alarms(alarms, unit)
     for code, rows in unsaid.groupby("why", dropna=True):
-        weeks = "one week" if len(rows) == 1 else f"{len(rows):,} weeks"
-        out.print(f"Nothing can be said of {weeks} of series: {WHY[str(code)]}.")
+        steps = f"one {unit}" if len(rows) == 1 else f"{len(rows):,} {unit}s"
+        # By a method of one's choice a past may be long and still too short for what its parameters ask.
+        remedy = "" if choices or code != "past_too_short" else f" for {rows['method'].iloc[0]} with these parameters"
+        out.print(f"Nothing can be said of {steps} of series: {WHY[str(code)]}{remedy}.")
     if choices:
         for rule, part in pd.DataFrame(choices).groupby("rule", sort=False):
             method, name, reason = part.iloc[0][["method", "series", "reason"]]
             one = escape(str(name))
             out.print(f"{len(part):,} series by {method or 'no method'} ({rule}); {one}, for example, has {reason}.")
+
+
+def _tell_alarms(alarms: pd.DataFrame, unit: str) -> None:
+    table = Table(box=None, pad_edge=False)
+    for name in ("series", unit, "observed", "expected", "limit", "p-value", "score", "method"):
+        table.add_column(name, overflow="fold")
+    below = False
+    for row in alarms.head(_ROWS_SHOWN).to_dict("records"):
+        now = row.get(_LIMIT_NOW, np.nan)
+        limit = row["upper"] if np.isnan(now) else now
+        below |= bool(limit < row["expected"])
+        figures = (
+            *map(_count, (row["observed"], row["expected"], limit)),
+            *map(_short, (row["p_value"], row["score"])),
+        )
+        table.add_row(escape(str(row["series"])), str(row["week"]), *figures, str(row["method"]))
+    out.print(table)
+    if below:
+        out.print(
+            f"A limit below what is expected: the {unit} before was high, and the two are judged together; more than "
+            "the limit is an alarm then."
+        )
+    if len(alarms) > _ROWS_SHOWN:
+        out.print(f"… and {len(alarms) - _ROWS_SHOWN:,} more; see them all with --json or -o.")
+
+
+def _count(value: float) -> str:
+    """A number of cases: in full from a thousand on, where four digits would not be all of it."""
+    return f"{value:,.0f}" if abs(value) >= _IN_FULL else _short(value)
 
 
 def _short(value: float) -> str:

@@ -130,6 +130,44 @@ def test_names_that_look_like_markup_are_told_as_they_are(heed, tmp_path):
     assert "[b]drawn.svg: [/a], [bold]x." in drawn
 
 
+def _lasting_rise(path, step: str, level: float, steps: int = 300) -> str:
+    """A calm series whose three newest steps hold three times as many cases."""
+    counts = np.random.default_rng(5).poisson(level, steps)
+    counts[-3:] = round(3 * level)
+    dates = pd.date_range("2019-01-07", periods=steps, freq=step)
+    pd.DataFrame({"date": dates, "n": counts}).to_csv(path, index=False, date_format="%Y-%m-%d")
+    return str(path)
+
+
+def test_days_are_called_days_and_large_counts_stand_in_full(heed, tmp_path):
+    """A table of days speaks of no weeks, and no case of a count is rounded away."""
+    _, days, _ = heed(_lasting_rise(tmp_path / "days.csv", "D", 10.0), "--method", "ears", "--last", "2")
+    assert "among 1 series and the newest 2 days of each" in days
+    assert "week" not in days
+    _, weeks, _ = heed(_lasting_rise(tmp_path / "weeks.csv", "7D", 123_457.0), "--method", "ears")
+    assert "1 alarm among 1 series and the newest week of each" in weeks
+    assert "370,371" in weeks
+
+
+def test_a_limit_below_what_is_expected_is_explained(heed, tmp_path):
+    """The newest two weeks are judged together: after a high one, less than usual would be an alarm."""
+    told = "A limit below what is expected: the week before was high, and the two are judged together"
+    path = _lasting_rise(tmp_path / "rise.csv", "7D", 10.0)
+    _, text, _ = heed(path)
+    assert told in text
+    _, text, _ = heed(path, "--method", "ears")
+    assert told not in text
+
+
+def test_a_method_that_asks_for_more_past_is_named(heed, counts):
+    """With years of weeks at hand it is the parameters that ask for more; `auto` names the rule instead."""
+    path, _ = counts
+    _, text, _ = heed(path, "--method", "farrington_flexible", "--param", "b=9")
+    assert "there are too few weeks before it for farrington_flexible with these parameters" in text
+    _, text, _ = heed(path)
+    assert "with these parameters" not in text
+
+
 def test_a_table_with_gaps_and_no_zero_is_asked_about(heed, tmp_path):
     """Weeks without a row in a file that holds no 0: the hint stands on stderr and in the JSON, until followed."""
     counts = np.random.default_rng(3).poisson(1.5, 200)
