@@ -37,7 +37,7 @@ MEANINGS: Final = (
     marked("What is judged is a case and the office's duty to it, and a problem type in an area. Nobody is."),
     marked("A file that carries more than the allow-list has is refused, with the names of its columns."),
     marked("An outcome is something that an office did or left undone; nothing foretells what people will do."),
-    marked("A low risk moves no case behind the place that its deadline gives it, and nothing is decided by itself."),
+    marked("The order by deadline takes no account of the risk, and nothing is decided by itself."),
     marked("Figures under ten leave the system in no way, nor do others that would give them away."),
 )
 LIMIT: Final = marked(

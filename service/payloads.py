@@ -23,7 +23,7 @@ from service.reasons import Reason, explain
 from service.similar_told import SimilarItem
 from service.story_payloads import EventItem, event_items
 
-DEADLINE_NOTE: Final = marked("Deadline order is never worsened by a low risk.")
+DEADLINE_NOTE: Final = marked("A low risk is no reason to wait: the order by deadline takes no account of it.")
 TOP_REASONS: Final = 3
 
 Band = Literal["low", "medium", "high"]

@@ -268,6 +268,11 @@ class Show:
         """Whether nothing of an area's load is shown."""
         return all(getattr(pressure, name).withheld for name in PRESSURE_FIGURES)
 
+    def some_withheld(self, pressure: Pressure) -> bool:
+        """Whether a figure of an area's load is withheld where its page has a place for it."""
+        # What is usual of the backlog is left out of its sentence, and no place stays empty.
+        return any(getattr(pressure, name).withheld for name in PRESSURE_FIGURES if not name.startswith("usual_"))
+
     def range(self, pressure: Pressure) -> Range | None:
         """The backlog against the area's own usual range; None where a part of it is not shown.
 

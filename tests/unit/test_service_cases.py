@@ -35,7 +35,7 @@ def test_cases_come_by_risk_the_highest_first(client):
     risks = [case["risk"]["probability"] for case in body["cases"]]
     assert risks == sorted(risks, reverse=True)
     assert (body["total"], body["order"], body["as_of"]) == (400, "risk", "2025-11-21T08:00:00+08:00")
-    assert body["note"] == "Deadline order is never worsened by a low risk."
+    assert body["note"] == "A low risk is no reason to wait: the order by deadline takes no account of it."
 
 
 def test_a_case_of_the_list_says_what_by_when_how_likely_and_why(client):

@@ -395,3 +395,29 @@ def test_the_page_says_what_the_office_can_answer_in_a_day(tmp_path):
     assert "on a working day" not in client.get("/cases?lang=en&office=O-1").text
     assert "on a working day" not in client.get("/cases?lang=en").text
     client.close()
+
+
+@pytest.mark.parametrize(
+    ("language", "told"), [("en", "Grey columns: weeks that were not recorded."), ("zh", "灰色竖条：未登记的周。")]
+)
+def test_a_grey_column_of_the_weeks_is_explained_where_there_is_one(client, language, told):
+    """Beside a picture, on the page of the signal and on that of its area; without a picture nothing is said of it."""
+    signals = client.json("/v1/signals")["signals"]
+    drawn = next(
+        one["id"] for one in signals if (one["area"]["code"], one["category"]["code"]) == ("A-02", "street_light")
+    )
+    states = {week["state"] for week in client.json(f"/v1/signals/{drawn}")["weeks"]}
+    assert {"shown", "not_recorded"} <= states
+    for address in (f"/signals/{drawn}", "/areas/A-02"):
+        assert client.get(f"{address}?lang={language}").text.count(told) == 1
+    assert told not in client.get(f"/areas/A-01?lang={language}").text
+
+
+@pytest.mark.parametrize(("area", "withheld"), [("A-10", "some"), ("A-05", "all"), ("A-03", "none")])
+def test_a_page_of_an_area_says_once_why_a_figure_is_withheld(client, area, withheld):
+    """Also where only some of its figures are; where none is, nothing is said of it."""
+    pressure = client.json(f"/v1/areas/{area}")["pressure"]
+    hidden = [figure["withheld"] for figure in pressure.values() if isinstance(figure, dict) and "withheld" in figure]
+    assert {"some": any(hidden) and not all(hidden), "all": all(hidden), "none": not any(hidden)}[withheld]
+    told = "A withheld figure is below 10, or would give one away. It never means zero."
+    assert client.get(f"/areas/{area}?lang=en").text.count(told) == (withheld != "none")
