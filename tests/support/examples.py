@@ -1,4 +1,4 @@
-"""How many examples a random test tries: by day a quarter of what it names; with `HEED_THOROUGH` set, all of them.
+"""How many examples a random test tries: by day a sixth of what it names; with `HEED_THOROUGH` set, all of them.
 
 `make guarantees` sets it. An example is often a whole history, a store or a model, and most faults are found by the
 first few; the rest are for the night.
@@ -15,7 +15,7 @@ from hypothesis import is_hypothesis_test, settings
 # Fewer than so many are never tried.
 FEWEST = 3
 # By day one in so many.
-_ONE_IN = 4
+_ONE_IN = 6
 # Where Hypothesis keeps the settings of a test; its own plugin for pytest changes them there.
 _SETTINGS = "_hypothesis_internal_use_settings"
 
