@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import os
+import pickle
+import shutil
 import sys
 from collections.abc import Iterator
 from functools import partial
@@ -14,7 +16,7 @@ import pytest
 from hypothesis import HealthCheck, settings
 
 from tests.support.examples import scale
-from tests.support.made_once import shared_folder
+from tests.support.made_once import made_once, shared_folder
 
 if TYPE_CHECKING:
     from data.synthetic import SimulatedCity
@@ -156,10 +158,17 @@ def small_city():
 @pytest.fixture(scope="session")
 def small_city_url(small_city, tmp_path_factory) -> str:
     """A store that holds the small city, imported through the door; read it, don't write to it."""
-    return _imported(small_city, tmp_path_factory.mktemp("city"))
+    return _imported("small", small_city, tmp_path_factory.mktemp("city"))
 
 
-def _imported(city: SimulatedCity, folder: Path) -> str:
+def _imported(name: str, city: SimulatedCity, folder: Path) -> str:
+    """A copy of its store, imported once for all processes."""
+    made = made_once(f"{name}-city", lambda empty: _import(city, empty))
+    shutil.copytree(made, folder, dirs_exist_ok=True)
+    return f"sqlite:///{folder / 'city.db'}"
+
+
+def _import(city: SimulatedCity, folder: Path) -> None:
     from data.import_cases import import_file
     from data.mapping import find_mapping
     from data.store import Store
@@ -170,13 +179,12 @@ def _imported(city: SimulatedCity, folder: Path) -> str:
         paths = write_city(city, folder)
         import_file(store, paths["events"], find_mapping("demo"), extracted_at=city.end - 1)
         store.write_places(city.areas, city.offices, city.categories, city.inspections, city.capacities)
-    return url
 
 
 @pytest.fixture(scope="session")
 def small_history(small_city_url) -> History:
     """Every landmark of the small city's cases, ready to learn from."""
-    return _history(small_city_url)
+    return _history("small", small_city_url)
 
 
 @pytest.fixture(scope="session")
@@ -190,18 +198,22 @@ def little_city():
 @pytest.fixture(scope="session")
 def little_city_url(little_city, tmp_path_factory) -> str:
     """A store that holds it; read it, don't write to it."""
-    return _imported(little_city, tmp_path_factory.mktemp("little"))
+    return _imported("little", little_city, tmp_path_factory.mktemp("little"))
 
 
 @pytest.fixture(scope="session")
 def little_history(little_city_url) -> History:
     """Every landmark of its cases."""
-    return _history(little_city_url)
+    return _history("little", little_city_url)
 
 
-def _history(url: str) -> History:
+def _history(name: str, url: str) -> History:
+    """All landmarks of a store, worked out once for all processes; each reads what one of them wrote."""
     from data.store import Store
     from service.training import history_of
 
-    with Store.open(url) as store:
-        return history_of(store)
+    def write(folder: Path) -> None:
+        with Store.open(url) as store:
+            (folder / "history.pickle").write_bytes(pickle.dumps(history_of(store)))
+
+    return pickle.loads((made_once(f"{name}-history", write) / "history.pickle").read_bytes())  # noqa: S301  our own
