@@ -113,6 +113,25 @@ def test_every_chart_of_a_page_comes_alive(window, whole, name, kinds):
     assert complaints == []
 
 
+@pytest.mark.parametrize("name", ["signal", "area"])
+@pytest.mark.parametrize("script", [True, False], ids=["script", "no-script"])
+def test_a_phone_shows_the_newest_week_first_and_scrolls_to_the_others(window, whole, name, script):
+    """The flagged week stands at the end of its picture, alive or not: it is in sight, and the beginning in reach."""
+    page, _ = window(java_script_enabled=script)
+    page.set_viewport_size({"width": 360, "height": 780})
+    page.goto(f"{whole[name]}?lang=zh")
+    frame = page.locator(".scroll.newest").first
+    frame.scroll_into_view_if_needed()
+    if script:
+        page.wait_for_selector(".newest .live[role=img] svg")
+    drawn = frame.locator(".live svg" if script else "img").bounding_box()
+    seen = frame.bounding_box()
+    assert drawn["width"] > seen["width"]
+    assert drawn["x"] + drawn["width"] == pytest.approx(seen["x"] + seen["width"], abs=2)
+    frame.evaluate("frame => { frame.scrollLeft = -frame.scrollWidth }")
+    assert frame.locator(".live svg" if script else "img").bounding_box()["x"] == pytest.approx(seen["x"], abs=2)
+
+
 def test_whoever_saves_data_keeps_the_pictures(window, whole):
     """The library is 300 kB, and everything is there without it."""
     page, complaints = window()
