@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import os
 import pickle
 import shutil
@@ -55,6 +56,11 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Scale the random tests. Put those first that share a browser, side by side, and the long files next."""
     scale(items)
     items.sort(key=lambda item: (item.path.parent.name != "browser", item.path.name not in LONG_FILES))
+
+
+def pytest_collection_finish() -> None:
+    """What was imported and collected stays: nobody need look through it for garbage again and again."""
+    gc.freeze()
 
 
 @pytest.fixture
