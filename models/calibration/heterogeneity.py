@@ -13,6 +13,13 @@ estimate of DerSimonian and Laird (1986) written in pairs. No pair is of one cas
 its several landmarks make it larger. What a curve is off by as a whole is in it too, and so is the luck of a week,
 which cannot be told from its circumstances.
 
+One city's ten weeks tell τ to a factor of one and a half: one office that breaks down in them, or none, is most of it.
+Tried on five simulated cities: limits around what is told, not around the curve, went from .078 to .050 off nominal at
+80 % there, but from .100 to .097 on three fresh cities. Nothing more came of likelihood in place of moments, of normal
+and t effects, of mixtures over cells and over offices, of the mean, median or least over offices, or of Student's
+quantiles; what 19 types leave to chance is five points. With τ² drawn by half to .6² the three came to .059, which was
+looked at afterwards: a prior for τ from other cities is what is worth trying.
+
 References
 ----------
 DerSimonian, R. and Laird, N. (1986). Meta-analysis in clinical trials. Controlled Clinical Trials 7.
