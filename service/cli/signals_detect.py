@@ -26,6 +26,7 @@ _ROWS_SHOWN: Final = 40
 _MANY_GAPS: Final = 0.1
 _LIMIT_NOW: Final = "limit_now"
 _IN_FULL: Final = 1000
+_NAMED: Final = 3
 # Below the options in the help: one paragraph for every method.
 PARAMETERS: Final = "\n\n".join(
     [
@@ -96,7 +97,7 @@ def detect(
     about: dict[str, Any] = {"file": counts.name, "last": last, "compatible": compatible}
     about["hint"] = None if missing == "zero" else _hint(tables)
     if about["hint"] is not None:
-        err.print(about["hint"], soft_wrap=True)
+        err.print(escape(about["hint"]), soft_wrap=True)
     if picture is not None:
         about["drawn"] = drawn
     about |= (
@@ -128,7 +129,34 @@ def _judged(
 
 
 def _hint(tables: Sequence[CountTable]) -> str | None:
-    """What to ask of a table that has gaps but no 0, as exports have that only write rows where something happened."""
+    """What to ask of a table before its answer is believed."""
+    return " ".join(hint for hint in (_gaps(tables), _ended(tables)) if hint is not None) or None
+
+
+def _ended(tables: Sequence[CountTable]) -> str | None:
+    """Which dated series stop before others do: an alarm of theirs is an old one."""
+    ends = {
+        str(name): table.counts.index[-1]
+        for table in tables
+        if isinstance(table.counts.index, pd.DatetimeIndex)
+        for name in table.counts.columns
+    }
+    if not ends:
+        return None
+    newest = max(ends.values())
+    early = sorted(name for name, end in ends.items() if end < newest)
+    if not early:
+        return None
+    named = ", ".join(f"{name} with {ends[name]:%Y-%m-%d}" for name in early[:_NAMED])
+    return (
+        f"{len(early):,} of {len(ends):,} series {'ends' if len(early) == 1 else 'end'} before {newest:%Y-%m-%d} "
+        f"({named}{', …' if len(early) > _NAMED else ''}), and what is judged is the newest of each: if rows are only "
+        "written where something happened, give --missing zero."
+    )
+
+
+def _gaps(tables: Sequence[CountTable]) -> str | None:
+    """Of a table that has gaps but no 0, as exports have that only write rows where something happened."""
     gaps = sum(int(table.counts.isna().to_numpy().sum()) for table in tables)
     weeks = sum(table.counts.size for table in tables)
     if gaps < _MANY_GAPS * weeks or not gaps or any(table.counts.eq(0).to_numpy().any() for table in tables):

@@ -130,6 +130,21 @@ def test_names_that_look_like_markup_are_told_as_they_are(heed, tmp_path):
     assert "[b]drawn.svg: [/a], [bold]x." in drawn
 
 
+def test_a_series_that_ends_before_the_others_is_named(heed, tmp_path):
+    """Its newest week is an old one; with zeros for what is missing it ends with the others."""
+    dates = pd.date_range("2023-01-02", periods=80, freq="7D").strftime("%Y-%m-%d")
+    counts = np.random.default_rng(4).poisson(3.0, 80)
+    whole = pd.DataFrame({"date": dates, "series": "a", "n": counts})
+    path = tmp_path / "ends.csv"
+    pd.concat([whole, whole[:60].assign(series="[b]")]).to_csv(path, index=False)
+    told = "1 of 2 series ends before 2024-07-08 ([b] with 2024-02-19)"
+    _, text, err = heed(str(path), "--json")
+    assert json.loads(text)["hint"].startswith(told)
+    assert err.startswith(told)
+    _, text, err = heed(str(path), "--missing", "zero", "--json")
+    assert (json.loads(text)["hint"], err) == (None, "")
+
+
 def _lasting_rise(path, step: str, level: float, steps: int = 300) -> str:
     """A calm series whose three newest steps hold three times as many cases."""
     counts = np.random.default_rng(5).poisson(level, steps)
