@@ -50,6 +50,7 @@ class FarringtonSettings:
     - a season without a case has the limit that the regression gives a mean of almost nothing: any case is an alarm,
       or, with "muan", none ever is. The corrected mode asks what a season of as many weeks without a case leaves
       possible (Jeffreys' prior);
+    - a numbered series may lack the very first week of the oldest window;
     - where the first reference week of a dated series is missing, the time of the week judged is counted from the first
       one present.
     """
@@ -152,6 +153,7 @@ def farrington_flexible(
         weeks_left_out=settings.weeks_left_out,
         dates=dates,
         period=period,
+        one_short=settings.compatible,
     )
     past = _Past(
         counts,

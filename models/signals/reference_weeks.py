@@ -35,6 +35,7 @@ def reference_weeks(
     weeks_left_out: int,
     dates: Dates | None = None,
     period: int = 52,
+    one_short: bool = False,
 ) -> ReferenceWeeks:
     """Which earlier weeks stand model for week `at`, and in which season each lies.
 
@@ -49,6 +50,7 @@ def reference_weeks(
         Row of the week judged.
     dates : (n_weeks,) datetime64[D] or None
         With dates, "the same date of an earlier year" is the nearest in the calendar; without, `period` rows earlier.
+    one_short : the oldest window may lack its first week, as in R where weeks have no dates
 
     Raises
     ------
@@ -57,7 +59,7 @@ def reference_weeks(
     """
     anchors = _anchors(at, years_back, dates, period)
     half = half_window
-    if anchors[-1] - half < 0:
+    if anchors[-1] - half < (-1 if one_short and dates is None else 0):
         raise NotEnoughDataError(
             f"Expected at least {years_back} years and {half} weeks before the week judged, "
             f"but there are {at} weeks. Use a shorter past (years_back) or the method for short pasts."
@@ -65,7 +67,7 @@ def reference_weeks(
     levels = np.full(at + 1, -1, dtype=np.int64)
     levels[max(at - half, 0) :] = 0
     for newer, older in pairwise(anchors):
-        levels[older - half : older + half + 1] = 0
+        levels[max(older - half, 0) : older + half + 1] = 0
         if seasons > 1:
             start, length = older + half + 1, newer - older - 2 * half - 1
             share, rest = divmod(length, seasons - 1)

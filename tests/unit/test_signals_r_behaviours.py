@@ -215,3 +215,20 @@ def test_an_added_change_of_negative_binomial_counts_is_taken_for_a_multiplied_o
     assert theirs == pytest.approx(ratio(4.0 + 11 / 8 * 4.0), rel=1e-9)
     assert theirs == pytest.approx(0.331893197322521, rel=1e-9)
     assert Glr(**settings).detect(counts, last=2)["score"].iloc[-1] >= ratio(7.0)
+
+
+def test_the_oldest_window_may_lack_its_first_week_in_r_alone():
+    """Month 63 of a numbered series, five years and three months back: R leaves out month 0, and ours says why not."""
+    counts = [7, 7, 3, 8, 11, 21, 5, 5, 11, 8, 10, 9, 13, 6, 14, 9, 4, 8, 3, 8, 4, 0, 11, 5, 1, 7, 9, 8, 8, 23, 13, 7]
+    counts += [7, 4, 9, 9, 2, 11, 20, 6, 3, 7, 11, 5, 4, 13, 7, 5, 6, 6, 6, 1, 9, 5, 7, 4, 4, 6, 7, 4, 8, 11, 6]
+    control = {"freq": 12, "weightsThreshold": 2, "pThresholdTrend": 1, "noPeriods": 4, "pastWeeksNotIncluded": 6}
+    control["thresholdMethod"] = "nbPlugin"
+    table = pd.DataFrame({"s": np.array(counts, dtype=float)}, index=range(1, 64))
+    theirs = make_detector("farringtonFlexible", control, compatible=True).detect(table, last=1).iloc[0]
+    # As surveillance 1.20.3 has it.
+    assert theirs["expected"] == pytest.approx(5.9163951930401302, rel=1e-6)
+    assert theirs["p_value"] == pytest.approx(0.49714128417376652, rel=1e-6)
+    assert theirs["upper"] == 12.0
+    ours = make_detector("farringtonFlexible", control).detect(table, last=1).iloc[0]
+    assert ours["why"] == "past_too_short"
+    assert np.isnan(ours["expected"])
