@@ -1,6 +1,6 @@
 """Our compatible mode against the installed R package surveillance, on made-up series with drawn control lists.
 
-    python -m tests.benchmarks.signals_fuzz_r [--cases 300] [--seed 1] [--only farringtonFlexible] [--show 20]
+    python -m tests.benchmarks.signals_fuzz_r [--cases 300] [--seed 1] [--only farringtonFlexible] [--command]
 
 Every case is one series (weekly, monthly or daily; dated or numbered; thin, thick, flat, short, with missing values,
 outbreaks, or no case at all) and one control list of one function; whatever the draw leaves out is left to R's
@@ -11,6 +11,9 @@ we do instead is told. Skips, and says so, where there is no Rscript or no packa
 from __future__ import annotations
 
 import argparse
+import contextlib
+import io
+import json
 import shutil
 import subprocess
 import sys
@@ -23,8 +26,9 @@ from typing import Any, Final
 import numpy as np
 import pandas as pd
 
-from data.errors import HeedError
+from data.errors import HeedError, InputError
 from models.signals.detectors import make_detector
+from service import cli
 
 TOLERANCE: Final = 1e-6
 # Differences of two nearly equal numbers; below this they are rounding.
@@ -105,6 +109,46 @@ class Case:
         found = detector.detect(pd.DataFrame({"s": self.counts}, index=index), last=self.last, population=people)
         found["alarm"] = found["alarm"].astype("Float64").to_numpy(dtype=float, na_value=np.nan)
         return found.rename(columns={own: r for r, own in detector.r_columns.items()})
+
+    def by_command(self) -> pd.DataFrame:
+        """The same as the command line tells it, from a file of counts."""
+        first = (
+            {"k": range(1, len(self.counts) + 1)} if self.dates is None else {"date": self.dates.strftime("%Y-%m-%d")}
+        )
+        table = pd.DataFrame({**first, "series": "s", "n": self.counts})
+        if self.population is not None:
+            table["population"] = self.population
+        with TemporaryDirectory() as folder:
+            path = Path(folder) / "counts.csv"
+            table.to_csv(path, index=False, float_format="%.17g")
+            params = [f"--param={name}={value}" for name, value in {**self.control, "freq": self.freq}.items()]
+            params.append("--json")
+            last = ["--last", str(self.last)]
+            told = command(["signals", "detect", str(path), "--method", self.function, "--compatible", *last, *params])
+        found = pd.DataFrame(json.loads(told)["points"]).rename(
+            columns={own: r for r, own in make_detector(self.function).r_columns.items() if r != "alarm"}
+        )
+        found = found.loc[:, ~found.columns.duplicated()]
+        numbers = [name for name in found if name not in {"series", "week", "method", "why"}]
+        # Infinities are told as words.
+        for name in numbers:
+            found[name] = pd.to_numeric(found[name], errors="coerce").astype(float)
+        return found
+
+
+def command(arguments: list[str]) -> str:
+    """What `heed` prints on stdout; where it refuses, what it says is the error."""
+    before, sys.argv = sys.argv, ["heed", *arguments]
+    told, refused = io.StringIO(), io.StringIO()
+    try:
+        with contextlib.redirect_stdout(told), contextlib.redirect_stderr(refused):
+            cli.main()
+    except SystemExit as stopped:
+        if stopped.code:
+            raise InputError(refused.getvalue() or told.getvalue()) from stopped
+    finally:
+        sys.argv = before
+    return told.getvalue()
 
 
 def _numbers(values: Any) -> str:
@@ -318,12 +362,12 @@ def by_r(cases: list[Case]) -> dict[int, pd.DataFrame]:
     return {int(number) - 1: part for number, part in frame.groupby("case")}
 
 
-def difference(case: Case, theirs: pd.DataFrame) -> str | None:
+def difference(case: Case, theirs: pd.DataFrame, *, through_command: bool = False) -> str | None:
     """The first column that differs and how, or None; an error of R is no difference."""
     if theirs["column"].iloc[0] == "error":
         return None
     try:
-        ours = case.ours()
+        ours = case.by_command() if through_command else case.ours()
     except HeedError as error:
         return f"refused: {error}"
     sound = np.ones(case.last, dtype=bool)
@@ -364,6 +408,7 @@ def main() -> None:
     parser.add_argument("--seed", type=int, default=1)
     parser.add_argument("--only", choices=sorted(CONTROLS))
     parser.add_argument("--show", type=int, default=20)
+    parser.add_argument("--command", action="store_true")
     asked = parser.parse_args()
     why = missing()
     if why is not None:
@@ -376,7 +421,7 @@ def main() -> None:
     shown = 0
     for number, case in enumerate(cases):
         stopped = theirs[number]["column"].iloc[0] == "error"
-        found = difference(case, theirs[number])
+        found = difference(case, theirs[number], through_command=asked.command)
         outcome = "R stops" if stopped else "differ" if found else "agree"
         counts[case.function, outcome] += 1
         counts[case.function, "points"] += 0 if stopped else case.last
