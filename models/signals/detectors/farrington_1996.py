@@ -11,6 +11,7 @@ Farrington, Andrews, Beale, Catchpole (1996), J. R. Statist. Soc. A 159:547.
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import partial
 from typing import Any, ClassVar, Final
 
 import numpy as np
@@ -111,19 +112,20 @@ class Farrington1996(Detector):
         return judged
 
     def _reference(self, weeks: Weeks, at: int) -> ReferenceWeeks:
-        asked = {
-            "years_back": self.years_back,
-            "half_window": self.half_window,
-            "seasons": 1,
-            "weeks_left_out": self.half_window,
-            "period": weeks.period,
-        }
+        asked = partial(
+            reference_weeks,
+            years_back=self.years_back,
+            half_window=self.half_window,
+            seasons=1,
+            weeks_left_out=self.half_window,
+            period=weeks.period,
+        )
         if not self.compatible:
-            return reference_weeks(at, dates=weeks.dates, **asked)
+            return asked(at, dates=weeks.dates)
         # R makes do with those of the weeks that there are: as if the record began earlier, without counts.
         before = self.years_back * (weeks.period + 1) + self.half_window
         dates = None if weeks.dates is None else earlier(weeks.dates, before)
-        rows = reference_weeks(at + before, dates=dates, **asked).rows - before
+        rows = asked(at + before, dates=dates).rows - before
         rows = rows[rows >= 0]
         if len(rows) == 0:
             raise NotEnoughDataError("No week of an earlier year is left to compare with; give more weeks.")
