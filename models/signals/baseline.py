@@ -24,8 +24,10 @@ from models.signals.dispersion import (
     PHI,
     Residuals,
     Sizes,
+    Weeks,
     dispersion_of_residuals,
     dispersion_of_sizes,
+    dispersion_of_weeks,
     is_thick,
 )
 from models.signals.siblings import Cross, cap, capped, level_prior, movement
@@ -42,6 +44,10 @@ _NO_WEIGHT: Final = 1e-5
 # A week of the past of which less than this is known is left out.
 LEAST_KNOWN: Final = 0.5
 _YEAR: Final = 52
+# Below so many weeks of past dispersions are told by every single week: levels are known too badly for less.
+_SHORT: Final = 2 * _YEAR
+# A week of which less than this is known says too little of how whole weeks vary.
+_ALMOST_KNOWN: Final = 0.9
 # Weeks that are looked at together: what fits into the processor's cache matters more than the number of steps.
 _AT_ONCE: Final = 4
 # Dispersion assumed of everything when movements of the past are estimated, before anything is known of it.
@@ -51,6 +57,8 @@ _THIN: Final = 0.5
 _MOST_WEEKS_WITH_ANY: Final = 0.6
 # Counts of one week beyond this are taken as this where dispersion is estimated.
 _MOST_TOGETHER: Final = 60
+# What a week of the past counts as at most is what a series of this dispersion could have.
+_MOST_DISPERSION: Final = 3.0
 # Squared coefficient of variation of a level from year to year, at least and at most.
 _LEAST_DRIFT: Final = 0.004
 _MOST_DRIFT: Final = 0.5
@@ -178,8 +186,16 @@ def learn_levels(record: Record, baseline: Baseline, cross: Cross, windows: tupl
     thin = np.flatnonzero(~is_thick(baseline.rate))
     n_series = len(baseline.rate)
     weight = np.zeros((n_series, len(PHI)))
-    weight[thin] = dispersion_of_sizes(_sizes(baseline, thin)).weights
-    laws = {k: dispersion_of_residuals(_residuals(record, baseline, cross, k, thick)) for k in {1, *windows}}
+    short = len(record.matrix) < _SHORT
+    if short:
+        weight[thin] = dispersion_of_weeks(_weeks(record, baseline, cross, 1, thin)).weights
+    else:
+        weight[thin] = dispersion_of_sizes(_sizes(baseline, thin)).weights
+    laws = {}
+    for k in {1, *windows}:
+        past = _residuals(record, baseline, cross, k, thick)
+        weeks = _weeks(record, baseline, cross, k, thick) if short else None
+        laws[k] = dispersion_of_residuals(past) if weeks is None else dispersion_of_weeks(weeks, past)
     weight[thick] = laws[1].weights
     # What no series is likely to have need not be carried along: most cities fill a third of the grid.
     there = np.any([_somewhere(weight), *(_somewhere(law.weights) for law in laws.values())], axis=0)
@@ -217,7 +233,7 @@ def _residuals(record: Record, baseline: Baseline, cross: Cross, k: int, rows: I
     if not len(rows):
         return Residuals(sums[0], sums[1], sums[2])
     for counts, usual, use, share in _periods(record, baseline, cross, k, rows):
-        calm = np.where(use, np.minimum(counts, cap(usual, 3.0) + 3.0), 0.0)
+        calm = np.where(use, np.minimum(counts, cap(usual, _MOST_DISPERSION) + _MOST_DISPERSION), 0.0)
         square = calm**2 / np.where(usual > 0.0, usual, 1.0)
         parts = (calm, np.where(use, usual, 0.0), square, use, np.where(use, share, 0.0))
         sums += np.array([part.sum(axis=0) for part in parts])
@@ -228,6 +244,18 @@ def _residuals(record: Record, baseline: Baseline, cross: Cross, k: int, rows: I
     # more like Poisson than they will be.
     ratio = 1.0 + (square / np.maximum(periods - 1.0, 1.0) - 1.0) / np.maximum(share / np.maximum(periods, 1.0), 1e-9)
     return Residuals(ratio, np.maximum(calm_total / np.maximum(periods, 1.0), 1e-9), periods)
+
+
+def _weeks(record: Record, baseline: Baseline, cross: Cross, k: int, rows: Ints) -> Weeks:
+    """Sums over `k` weeks of the series `rows`, none beyond what a series of its level could have by chance."""
+    parts: list[tuple[Floats, Floats, Floats]] = []
+    for counts, usual, use, share in _periods(record, baseline, cross, k, rows):
+        calm = np.minimum(counts, cap(usual, _MOST_DISPERSION) + _MOST_DISPERSION)
+        parts.append((calm, usual, np.asarray(use & (share >= _ALMOST_KNOWN) & (usual > 0.0), dtype=float)))
+    if not parts:
+        nothing = np.zeros((len(rows), 0))
+        return Weeks(nothing, nothing, nothing)
+    return Weeks(*(np.concatenate(part).T for part in zip(*parts, strict=True)))
 
 
 def _periods(

@@ -6,9 +6,10 @@ every series has a posterior over the grid `PHI`, whose prior is estimated over 
 an empirical-Bayes mixture (Laird 1978, J. Am. Statist. Assoc. 73:805), by expectation and maximisation. Far tails are
 averages over that posterior, because they depend on phi more than on anything else.
 
-What a series says about its phi is taken from two sources. Thin: the sizes of what came together in the periods that
-have any case at all. For a negative binomial with small mean they follow Fisher's logarithmic series whatever the mean,
-so a badly known level and long stretches of nothing do no harm. Thick: squared residuals against what was expected.
+What a series of a long past says about its phi is taken from two sources. Thin: the sizes of what came together in the
+periods that have any case at all. For a negative binomial with small mean they follow Fisher's logarithmic series
+whatever the mean, so a badly known level and long stretches of nothing do no harm. Thick: squared residuals against
+what was expected. In a short past every week is taken for what it says (`dispersion_of_weeks`).
 """
 
 from __future__ import annotations
@@ -18,6 +19,8 @@ from typing import Final
 
 import numpy as np
 from numpy.typing import NDArray
+
+from models.signals.few_cases import told_by_weeks
 
 Floats = NDArray[np.float64]
 Ints = NDArray[np.int64]
@@ -43,6 +46,9 @@ _BEFORE_WEIGHT: Final = 2.0
 # Below one the logarithmic series ends; one hundredth above, it is a Poisson for every purpose here.
 _ALMOST_POISSON: Final = 1.01
 _ROUNDS: Final = 40
+# What is thought of a level before its weeks are seen: its square root over the uniform logarithm, Jeffreys' prior of a
+# Poisson mean.
+_LEVEL_POWER: Final = 0.5
 # Proportions that change by less than this have settled; a long stride takes none below this share of itself.
 _SETTLED: Final = 1e-6
 _LEAST_LEFT: Final = 1e-3
@@ -90,6 +96,19 @@ class Residuals:
     periods: Floats
 
 
+@dataclass(frozen=True, slots=True)
+class Weeks:
+    """Single weeks of the past, or sums over some; (n_series, n_weeks).
+
+    `counts` cases, `usual` what the series' level and its category's movement led one to expect, `kept` 1 where the
+    week counts and is known wholly, else 0.
+    """
+
+    counts: Floats
+    usual: Floats
+    kept: Floats
+
+
 def is_thick(mean: Floats) -> Bools:
     """Which weekly means are told by residuals rather than by what comes together."""
     return np.asarray(mean >= _THICK)
@@ -115,6 +134,28 @@ def dispersion_of_residuals(past: Residuals) -> Dispersion:
     information = freedom * 2.0 / variance_of_square(past.mean[:, None], found)
     told = -0.5 * information * (np.log(usual) + past.ratio[:, None] / usual)
     return Dispersion(_posterior(told, past.periods > 1.0), relative)
+
+
+def dispersion_of_weeks(weeks: Weeks, past: Residuals | None = None) -> Dispersion:
+    """Posterior over `PHI` from every week of a short past, the level integrated out; and psi of thick series.
+
+    A short past tells a level badly. Taken for known, as what comes together and squared residuals take it, it explains
+    too much of what varies: of half a year of dispersions between 1 and 2.5 the prior came out narrow and low, and of
+    far tails there were two to three times as many as they said.
+
+    Parameters
+    ----------
+    past : of thick series, from which psi comes; None for thin ones, which have none
+    """
+    relative, phi = 0.0, np.maximum(PHI, _ALMOST_POISSON)
+    if past is not None:
+        middle, psi = _within_grid(*_pooled_law(past.ratio, past.mean, past.periods), past)
+        relative = psi / middle
+        phi = np.maximum(PHI * (1.0 + relative * past.mean[:, None]), _ALMOST_POISSON)
+    told = told_by_weeks(weeks.counts, weeks.usual, weeks.kept, phi, level_power=_LEVEL_POWER)
+    some = (weeks.counts * weeks.kept).sum(axis=1) > 0.0
+    told[~some] = 0.0
+    return Dispersion(_posterior(told, some), relative)
 
 
 def _within_grid(phi: float, psi: float, past: Residuals) -> tuple[float, float]:

@@ -80,7 +80,7 @@ def dispersion_law(
     outside = np.zeros(counts.shape, dtype=bool) if beyond is None else beyond[0] & (counts >= beyond[1])
     kept = seen * ~outside
     cases = (counts * kept).sum(axis=1)
-    told = _told(counts, mean, kept, cases)
+    told = told_by_weeks(counts, mean, kept)
     series, week = np.nonzero(outside & (seen > 0.0))
     if beyond is not None and len(series):
         at, level = beyond[1][series, week], mean[series, week]
@@ -127,8 +127,8 @@ def dispersions_of_level(counts: Floats, seen: Bools) -> tuple[Floats, Floats]:
     law[:, : len(PHI)] = dispersion_law_of_level(counts, seen, few_weeks=True)
     if len(thick):
         held = np.where(seen[thick], counts[thick], 0.0)
-        means, cases = np.tile(level[thick, None], held.shape[1]), held.sum(axis=1)
-        told = _told(held, means, seen[thick].astype(float), cases, phi)
+        means = np.tile(level[thick, None], held.shape[1])
+        told = told_by_weeks(held, means, seen[thick].astype(float), phi)
         before = np.append(_OF_FEW_WEEKS, np.full(len(phi) - len(PHI), _LOG_DENSITY * np.log(_MORE[1] / _MORE[0])))
         law[thick] = _weighted(told, np.where(phi <= np.maximum(reach[thick, None], PHI[-1]), before, 0.0))
     return phi, law
@@ -155,17 +155,32 @@ def outbreak_limits(mean: Floats, phi: Floats, level: float, where: Bools) -> Fl
     return limits
 
 
-def _told(counts: Floats, mean: Floats, kept: Floats, cases: Floats, dispersions: Floats = PHI) -> Floats:
-    """Log likelihood of every dispersion, the common factor integrated out; (n_series, n_phi)."""
-    n = len(counts)
+def told_by_weeks(
+    counts: Floats,
+    mean: Floats,
+    kept: Floats,
+    dispersions: Floats = PHI,
+    *,
+    level_power: float = 0.0,
+) -> Floats:
+    """Log likelihood of every dispersion, the common factor integrated out; (n_series, n_phi), up to a constant.
+
+    Parameters
+    ----------
+    counts, mean, kept : (n_series, n_weeks), as `counts`, `mean` and `seen` of `dispersion_law`
+    dispersions : (n_phi,), or (n_series, n_phi) where each series has its own; above 1
+    level_power : what is thought of the factor before any week is seen, as a power of it over the uniform logarithm
+    """
+    n, cases = len(counts), (counts * kept).sum(axis=1)
     expected = (mean * kept).sum(axis=1)
     series, week = np.nonzero((counts > 0.0) & (kept > 0.0))
     number, level = counts[series, week], mean[series, week]
-    told = np.empty((n, len(dispersions)))
-    for place, phi in enumerate(dispersions):
+    told = np.empty((n, dispersions.shape[-1]))
+    for place in range(told.shape[1]):
+        phi = np.broadcast_to(dispersions[..., place], n)
         width, factor = _factors(phi, cases)
-        size = level[:, None] * factor[series] / (phi - 1.0)
-        log = _of_sums(phi, expected, cases, factor)
+        size = level[:, None] * factor[series] / (phi[series, None] - 1.0)
+        log = _of_sums(phi, expected, cases, factor) + level_power * np.log(factor)
         rising = _log_rising(size, number)
         for node in range(factor.shape[1]):
             log[:, node] += np.bincount(series, weights=rising[:, node], minlength=n)
@@ -173,13 +188,13 @@ def _told(counts: Floats, mean: Floats, kept: Floats, cases: Floats, dispersions
     return told
 
 
-def _factors(phi: float, cases: Floats) -> tuple[Floats, Floats]:
+def _factors(phi: Floats | float, cases: Floats) -> tuple[Floats, Floats]:
     """How uncertain the logarithm of the common factor is (n,), and the factors that stand for it (n, n_nodes)."""
     width: Floats = np.sqrt(phi / np.maximum(cases, 1.0))
     return width, np.exp(_NODES[0] * width[:, None])
 
 
-def _of_sums(phi: float, expected: Floats, cases: Floats, factor: Floats) -> Floats:
+def _of_sums(phi: Floats | float, expected: Floats, cases: Floats, factor: Floats) -> Floats:
     """What weeks without a case, and the normalisation of the others, say: it depends on sums alone; (n, n_nodes)."""
     return np.asarray(
         -(expected * np.log(phi) / (phi - 1.0))[:, None] * factor + (cases * np.log1p(-1.0 / phi))[:, None]

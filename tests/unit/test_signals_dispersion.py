@@ -54,3 +54,28 @@ def test_series_that_are_not_alike_keep_their_spread():
     found = law.dispersion_of_sizes(drawn(phi)).phi
     assert found.mean() == pytest.approx(2.0, rel=0.07)
     assert found[phi == 3.0].mean() > found[phi == 1.0].mean() + 1.0
+
+
+def test_half_a_year_tells_how_far_dispersions_lie_apart():
+    """4,000 series of 1 to 2.5: the mean is found, where levels taken for known leave it a seventh of the way short."""
+    rng = np.random.default_rng(5)
+    phi = rng.uniform(1.0, 2.5, 4000)
+    counts = np.array([thin_draw(rng, np.full(len(phi), 0.3), phi) for _ in range(36)])
+    usual = np.repeat(counts.mean(axis=0)[:, None], 36, axis=1)
+    every_week = law.dispersion_of_weeks(law.Weeks(counts.T.astype(float), usual, np.ones(usual.shape)))
+    seen = counts.sum(axis=0) > 0
+    assert every_week.phi[seen].mean() == pytest.approx(1.75, abs=0.06)
+    assert law.dispersion_of_sizes(sizes_of(counts)).phi[seen].mean() < 1.68
+    assert every_week.psi == 0.0
+
+
+def test_a_series_without_a_case_keeps_the_prior_of_the_others():
+    """Weeks that are not kept say nothing, nor do series of nothing."""
+    rng = np.random.default_rng(6)
+    counts = rng.poisson(0.5, (200, 30)).astype(float)
+    kept = np.ones(counts.shape)
+    counts[0], kept[1] = 0.0, 0.0
+    weights = law.dispersion_of_weeks(law.Weeks(counts, np.full(counts.shape, 0.5), kept)).weights
+    np.testing.assert_allclose(weights[0], weights[1])
+    np.testing.assert_allclose(weights.sum(axis=1), 1.0)
+    assert weights[2:, 0].mean() > 0.3
