@@ -198,7 +198,7 @@ def test_neighbours_in_either_form(tmp_path):
         ("place,k,n\na,1,0\n", NotEnoughDataError, "at least one case"),
         ("place,k,n,trials\na,1,3,2\n", InputError, "as many trials as cases"),
         ("place,k,n\n", InputError, "expected rows"),
-        ("", FileFormatError, "cannot be read"),
+        ("", FileFormatError, "the file is empty"),
     ],
 )
 def test_bad_cases_are_refused_by_row(tmp_path, text, error, message):
