@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import gc
 import os
-import pickle
 import shutil
 import sys
 from collections.abc import Iterator
@@ -190,7 +189,7 @@ def _import(city: SimulatedCity, folder: Path) -> None:
 @pytest.fixture(scope="session")
 def small_history(small_city_url) -> History:
     """Every landmark of the small city's cases, ready to learn from."""
-    return _history("small", small_city_url)
+    return _history(small_city_url)
 
 
 @pytest.fixture(scope="session")
@@ -210,16 +209,13 @@ def little_city_url(little_city, tmp_path_factory) -> str:
 @pytest.fixture(scope="session")
 def little_history(little_city_url) -> History:
     """Every landmark of its cases."""
-    return _history("little", little_city_url)
+    return _history(little_city_url)
 
 
-def _history(name: str, url: str) -> History:
-    """All landmarks of a store, worked out once for all processes; each reads what one of them wrote."""
+def _history(url: str) -> History:
+    """All landmarks of a store, worked out by each process: no objects are read from a file, here neither."""
     from data.store import Store
     from service.training import history_of
 
-    def write(folder: Path) -> None:
-        with Store.open(url) as store:
-            (folder / "history.pickle").write_bytes(pickle.dumps(history_of(store)))
-
-    return pickle.loads((made_once(f"{name}-history", write) / "history.pickle").read_bytes())  # noqa: S301  our own
+    with Store.open(url) as store:
+        return history_of(store)
